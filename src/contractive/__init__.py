@@ -1,0 +1,21 @@
+"""Contractive autoencoders: codes that respond to the few directions along which the data vary.
+
+The public names load on first use, so that what needs no tensors (configuration checks, ``train.py
+--help``) does not wait for torch.
+"""
+
+from importlib import import_module
+from typing import Any
+
+_HOME = {
+    "ContractiveAutoencoder": "contractive.autoencoder",
+    "contraction_penalty": "contractive.penalties",
+}
+
+__all__ = ["ContractiveAutoencoder", "contraction_penalty"]  # noqa: F822  (loaded lazily)
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOME:
+        return getattr(import_module(_HOME[name]), name)
+    raise AttributeError(f"module 'contractive' has no attribute {name!r}")
