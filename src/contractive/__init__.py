@@ -12,7 +12,7 @@ _HOME = {
     "contraction_penalty": "contractive.penalties",
 }
 
-__all__ = ["ContractiveAutoencoder", "contraction_penalty"]  # noqa: F822  (loaded lazily)
+__all__ = ["ContractiveAutoencoder", "contraction_penalty"]
 
 
 def __getattr__(name: str) -> Any:

@@ -1,0 +1,247 @@
+"""The contractive autoencoder as a LightningModule."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Self
+
+import torch
+from lightning import LightningModule
+from torch import Tensor
+
+from contractive.checkpoints import read_checkpoint
+from contractive.checks.model import check_model
+from contractive.checks.penalty import check_penalty
+from contractive.history import NonFiniteLossError, StepHistory
+from contractive.networks import Decoder, make_encoder
+from contractive.objective import reconstruction_loss
+from contractive.penalties import contraction_penalty
+
+TERMS = ("loss", "reconstruction", "penalty")
+
+Batch = Tensor | Sequence[Tensor]  # x, or (x,), or (x, labels)
+
+
+class ContractiveAutoencoder(LightningModule):
+    """An autoencoder whose code is kept insensitive to its input.
+
+    Minimises the average over examples of ``L(x, g(f(x))) + lam · ‖J_f(x)‖²_F`` (Rifai et al., ICML 2011,
+    eq. 4), both terms summed inside an example. One class expresses the family: ``lam=0`` is the plain
+    autoencoder, weight decay is the optimiser's.
+
+    Args:
+        input_shape: shape of one example, such as ``(1, 28, 28)``.
+        hidden: sizes of the encoder's fully connected layers; the last one is the code size.
+        channels: channels of convolutions in front of them, each halving the image.
+        activation: name of the pointwise activation after every encoder layer.
+        tied: whether the decoder's weights are the transpose of the encoder's.
+        reconstruction: ``"squared_error"``, or ``"cross_entropy"`` for data in [0, 1].
+        lam: weight of the penalty, at least 0.
+        lam_warmup_epochs: ``lam`` rises linearly from 0 over so many epochs of training.
+        penalty: settings of :func:`contractive.contraction_penalty`: ``method`` and its options.
+        optimizer: ``name``, a class of ``torch.optim``, and its arguments.
+
+    Raises:
+        ValueError: if a setting is not what it may be.
+
+    >>> model = ContractiveAutoencoder(input_shape=(1, 8, 8), hidden=[16])
+    >>> x = torch.rand(5, 1, 8, 8)
+    >>> model.encode(x).shape, model(x).shape
+    (torch.Size([5, 16]), torch.Size([5, 1, 8, 8]))
+    """
+
+    def __init__(
+        self,
+        input_shape: Sequence[int],
+        hidden: Sequence[int] = (1000,),
+        channels: Sequence[int] = (),
+        activation: str = "sigmoid",
+        tied: bool = True,
+        reconstruction: str = "squared_error",
+        lam: float = 0.1,
+        lam_warmup_epochs: int = 0,
+        penalty: Mapping[str, Any] | None = None,
+        optimizer: Mapping[str, Any] | None = None,
+    ) -> None:
+        super().__init__()
+        check_model(
+            hidden=hidden,
+            channels=channels,
+            activation=activation,
+            tied=tied,
+            reconstruction=reconstruction,
+            lam=lam,
+            lam_warmup_epochs=lam_warmup_epochs,
+        )
+        # Plain containers only: a checkpoint is read back with weights_only=True.
+        input_shape, hidden, channels = list(input_shape), list(hidden), list(channels)
+        penalty = dict(penalty or {})
+        optimizer = dict(optimizer or {"name": "Adam", "lr": 1e-3})
+        check_penalty(**penalty)
+        self.save_hyperparameters(logger=False)
+
+        self.encoder = make_encoder(input_shape, hidden, activation, channels)
+        self.decoder = Decoder(self.encoder, input_shape, activation, tied=tied)
+        self.input_shape = tuple(input_shape)
+        self.reconstruction = reconstruction
+        self.lam = float(lam)
+        self.penalty = penalty
+        self.latest: dict[str, float] = {}
+        self._history: StepHistory | None = None
+        self._last_penalty: Tensor | None = None
+        self._generator: torch.Generator | None = None
+
+    def encode(self, x: Tensor) -> Tensor:
+        """The code ``(batch, code_size)`` of inputs ``(batch, *input_shape)``."""
+        self._check_input(x)
+        code: Tensor = self.encoder(x)
+        return code
+
+    def decode(self, code: Tensor) -> Tensor:
+        """The reconstruction ``(batch, *input_shape)`` of codes ``(batch, code_size)``."""
+        output: Tensor = self.decoder(code)
+        return output.sigmoid() if self.reconstruction == "cross_entropy" else output
+
+    def forward(self, x: Tensor) -> Tensor:
+        """The reconstruction of inputs ``(batch, *input_shape)``."""
+        return self.decode(self.encode(x))
+
+    @classmethod
+    def load_from_checkpoint(  # type: ignore[override]
+        cls, checkpoint_path: str | Path, map_location: Any = "cpu", **settings: Any
+    ) -> Self:
+        """The model that a run saved, with its weights; no further arguments are needed.
+
+        Never runs code from the file.
+
+        Args:
+            checkpoint_path: a run's ``checkpoints/best.ckpt`` or ``last.ckpt``.
+            map_location: the device to load to.
+            **settings: constructor arguments that replace the saved ones.
+
+        Raises:
+            FileNotFoundError: if there is no such file.
+            ValueError: if it is not a checkpoint of this model.
+        """
+        checkpoint = read_checkpoint(checkpoint_path, map_location)
+        model = cls(**{**checkpoint["hyper_parameters"], **settings})
+        model.load_state_dict(checkpoint["state_dict"])
+        return model.to(map_location)
+
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        """The optimiser of ``torch.optim`` that the settings name."""
+        settings = dict(self.hparams["optimizer"])
+        optimizer: type[torch.optim.Optimizer] = getattr(torch.optim, settings.pop("name"))
+        return optimizer(self.parameters(), **settings)
+
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        """The loss of one batch; its terms go to the history, which is read every so many steps."""
+        x = self._inputs(batch)
+        lam = self._lam_now(batch_idx)
+        loss, reconstruction, penalty = self._objective(x, lam, seed=self.global_step)
+        history = self._history
+        assert history is not None
+        if penalty is None:
+            # Without a weight the penalty is only looked at, and only as often as anybody can see it.
+            if self._last_penalty is None or history.due:
+                with torch.no_grad():
+                    self._last_penalty = self._penalty(x, seed=self.global_step)[1].mean()
+            penalty = self._last_penalty
+        row = torch.stack((loss.detach(), reconstruction.detach(), penalty.detach()))
+        history.add(row, batch_size=len(x), step=self.global_step)
+        return loss
+
+    def validation_step(self, batch: Batch, batch_idx: int) -> None:
+        """Log the terms of the objective at the full ``lam``, so that epochs of a warm-up compare."""
+        self._evaluate("val", batch, batch_idx)
+
+    def test_step(self, batch: Batch, batch_idx: int) -> None:
+        """Log the terms of the objective."""
+        self._evaluate("test", batch, batch_idx)
+
+    def on_train_start(self) -> None:
+        """Make room for as many steps as lie between two looks at them."""
+        self._history = StepHistory(TERMS, capacity=self.trainer.log_every_n_steps)
+        self._last_penalty = None
+
+    def on_train_batch_end(self, outputs: Any, batch: Batch, batch_idx: int) -> None:
+        """Log the averages of the last steps once there are enough of them."""
+        assert self._history is not None
+        if self._history.full:
+            self._log_steps(batch_idx)
+
+    def on_train_epoch_end(self) -> None:
+        """Log the averages of the epoch; stop, before anything is saved, if a term is not finite."""
+        assert self._history is not None
+        self._log_steps(self.trainer.num_training_batches - 1)
+        means = {f"train/{term}_epoch": value for term, value in self._history.end_epoch().items()}
+        self.log_dict(means, sync_dist=True)
+        for term in reversed(TERMS):
+            value = self.trainer.callback_metrics.get(f"val/{term}")
+            if value is not None and not torch.isfinite(value):
+                raise NonFiniteLossError(
+                    f"val/{term} became {value.item()} after step {self.global_step}:"
+                    " lower optimizer.lr or model.lam"
+                )
+
+    def _check_input(self, x: Tensor) -> None:
+        if tuple(x.shape[1:]) != self.input_shape:
+            wanted = ", ".join(map(str, self.input_shape))
+            raise ValueError(f"x has the shape {tuple(x.shape)}; this model was built for (batch, {wanted})")
+
+    def _inputs(self, batch: Batch) -> Tensor:
+        x = batch if isinstance(batch, Tensor) else batch[0]
+        self._check_input(x)
+        return x
+
+    def _penalty(self, x: Tensor, seed: int) -> tuple[Tensor, Tensor]:
+        """Code and penalty; random methods draw what the run's seed and ``seed`` say, so that a resumed run
+        draws what an uninterrupted one would have drawn."""
+        if self._generator is None or self._generator.device != x.device:
+            self._generator = torch.Generator(x.device)
+        self._generator.manual_seed((torch.initial_seed() + 1_000_003 * (seed + 1)) % 2**63)
+        return contraction_penalty(self.encoder, x, generator=self._generator, **self.penalty)
+
+    def _objective(self, x: Tensor, lam: float, seed: int) -> tuple[Tensor, Tensor, Tensor | None]:
+        """Loss, reconstruction and penalty, averaged over the batch; no penalty where ``lam`` is 0."""
+        if lam == 0:
+            code, penalty = self.encoder(x), None
+        else:
+            code, penalties = self._penalty(x, seed)
+            penalty = penalties.mean()
+        reconstruction = reconstruction_loss(self.decoder(code), x, self.reconstruction).mean()
+        loss = reconstruction if penalty is None else reconstruction + lam * penalty
+        return loss, reconstruction, penalty
+
+    def _evaluate(self, stage: str, batch: Batch, batch_idx: int) -> None:
+        x = self._inputs(batch)
+        code, penalties = self._penalty(x, seed=batch_idx)
+        reconstruction = reconstruction_loss(self.decoder(code), x, self.reconstruction).mean()
+        penalty = penalties.mean()
+        terms = (reconstruction + self.lam * penalty, reconstruction, penalty)
+        self.log_dict(
+            {f"{stage}/{name}": term for name, term in zip(TERMS, terms, strict=True)},
+            batch_size=len(x),
+            sync_dist=True,
+        )
+
+    def _lam_now(self, batch_idx: int) -> float:
+        warmup: int = self.hparams["lam_warmup_epochs"]
+        epoch = self.current_epoch + batch_idx / self.trainer.num_training_batches
+        return self.lam if epoch >= warmup else self.lam * epoch / warmup
+
+    def _log_steps(self, batch_idx: int) -> None:
+        assert self._history is not None
+        means = self._history.drain()
+        if not means:
+            return
+        self.latest = means
+        optimizer = self.trainer.optimizers[0]
+        values = {f"train/{term}": value for term, value in means.items()}
+        values |= {
+            "lam": self._lam_now(batch_idx),
+            "lr": optimizer.param_groups[0]["lr"],
+            "epoch": self.current_epoch,
+        }
+        # Straight to the loggers: LightningModule.log would cost as much as a small training step.
+        for logger in self.loggers:
+            logger.log_metrics(values, step=self.global_step)

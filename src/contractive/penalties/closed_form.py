@@ -1,0 +1,107 @@
+"""The penalty of one affine layer with a pointwise activation, in closed form."""
+
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from contractive.penalties.activations import Pointwise
+from contractive.penalties.precision import accumulation_dtype, without_autocast
+from contractive.penalties.structure import Encoder, dense_layers
+
+
+def closed_form(encoder: Encoder, x: Tensor) -> tuple[Tensor, Tensor]:
+    """Code and penalty of ``h = s(Wx + b)``: ``‖J_f(x)‖²_F = Σ_j s'(a_j)² ‖W_j‖²`` with ``a = Wx + b``.
+
+    Rifai et al., ICML 2011, equation 7, there for the sigmoid, for which ``s'(a_j) = h_j (1 − h_j)``.
+
+    Args:
+        encoder: one ``nn.Linear``, ``nn.Flatten`` before it and an activation behind it if wanted.
+        x: ``(batch, *input_shape)``.
+
+    Returns:
+        The code ``(batch, code_size)`` and the penalty ``(batch,)``.
+
+    Raises:
+        ValueError: the encoder is anything else.
+
+    >>> code, penalty = closed_form(torch.nn.Linear(3, 2), torch.zeros(5, 3))
+    >>> code.shape, penalty.shape
+    (torch.Size([5, 2]), torch.Size([5]))
+    """
+    stack = dense_layers(encoder, x)
+    if stack is None or len(stack) != 1:
+        raise ValueError(
+            "method closed_form takes an encoder of one linear layer and a pointwise activation, "
+            f"got {'another kind of module' if stack is None else f'{len(stack)} layers'}: "
+            f"use {'autodiff or hutchinson' if stack is None else 'layerwise or hutchinson'}"
+        )
+    (layer,) = stack
+    # The compiler fuses what _ClosedForm writes by hand.
+    compute = _by_formula if torch.compiler.is_compiling() else _ClosedForm.apply
+    return compute(x.flatten(1), layer.affine.weight, layer.affine.bias, layer.activation)
+
+
+def _by_formula(x: Tensor, weight: Tensor, bias: Tensor | None, s: Pointwise) -> tuple[Tensor, Tensor]:
+    a = F.linear(x, weight, bias)
+    h = s.value(a)
+    exact = accumulation_dtype(a)
+    slope = s.slope(a.to(exact), h.to(exact))
+    return h, (slope.square() * weight.to(exact).square().sum(1)).sum(1)
+
+
+class _ClosedForm(torch.autograd.Function):
+    """Layer and penalty as one function.
+
+    So the penalty's share of the gradient of ``a`` joins the layer's before the matrix products, and its
+    share of the gradient of ``W`` is added in place: no second gradient of ``W``'s size is built.
+    """
+
+    @staticmethod
+    def forward(
+        ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None, s: Pointwise
+    ) -> tuple[Tensor, Tensor]:
+        a = F.linear(x, weight, bias)
+        h = s.value(a)
+        with without_autocast(x):
+            exact = accumulation_dtype(a)
+            slope = s.slope(a.to(exact), h.to(exact))
+            row_norms = weight.to(exact).square().sum(1)
+            penalty = slope.square() @ row_norms
+        ctx.activation = s
+        ctx.save_for_backward(x, weight, bias, a, h, slope, row_norms)
+        return h, penalty
+
+    @staticmethod
+    def backward(ctx: Any, grad_h: Tensor, grad_penalty: Tensor) -> tuple[Tensor | None, ...]:
+        x, weight, bias, a, h, slope, row_norms = ctx.saved_tensors
+        if torch.is_grad_enabled():
+            return _differentiable_backward(ctx, x, weight, bias, grad_h, grad_penalty)
+        exact = slope.dtype
+        curvature = ctx.activation.curvature(a.to(exact), h.to(exact))
+        # d/da of slope·grad_h-term plus d/da of grad_p·slope²·w
+        grad_a = slope * (grad_h.to(exact) + (2 * grad_penalty[:, None]) * curvature * row_norms)
+        grad_row_norms = grad_penalty @ slope.square()
+        grad_a = grad_a.to(a.dtype)
+        grad_x = grad_weight = grad_bias = None
+        if ctx.needs_input_grad[0]:
+            grad_x = (grad_a @ weight.to(a.dtype)).to(x.dtype)
+        if ctx.needs_input_grad[1]:
+            grad_weight = (grad_a.T @ x.to(a.dtype)).to(weight.dtype)
+            grad_weight.addcmul_(weight, (2 * grad_row_norms)[:, None].to(weight.dtype))
+        if bias is not None and ctx.needs_input_grad[2]:
+            grad_bias = grad_a.sum(0).to(bias.dtype)
+        return grad_x, grad_weight, grad_bias, None
+
+
+def _differentiable_backward(
+    ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None, *grads: Tensor
+) -> tuple[Tensor | None, ...]:
+    """The gradient as a function that can itself be differentiated (``create_graph=True``)."""
+    # A view stands for each input, so that the gradient stops at this layer.
+    views = [None if t is None else t.view_as(t) for t in (x, weight, bias)]
+    wanted = [t for t, needed in zip(views, ctx.needs_input_grad) if t is not None and needed]
+    outputs = _by_formula(*views, ctx.activation)  # type: ignore[call-arg, arg-type]
+    found = iter(torch.autograd.grad(outputs, wanted, grads, create_graph=True))
+    return (*(next(found) if needed else None for needed in ctx.needs_input_grad[:3]), None)

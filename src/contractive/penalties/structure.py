@@ -1,0 +1,92 @@
+"""Recognises encoders whose derivative can be written down layer by layer.
+
+Only modules of exactly PyTorch's own types count, without hooks and without a replaced ``forward``: a
+subclass, a parametrised or weight-normalised layer may compute something else, and is left to the methods
+that take any module.
+"""
+
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+from torch import Tensor, nn
+
+from contractive.penalties.activations import IDENTITY, Pointwise, pointwise
+
+Encoder = Callable[[Tensor], Tensor]
+
+# Each kind of convolution with the dimensions of a batch for it.
+_CONVOLUTIONS: dict[type, int] = {nn.Conv1d: 3, nn.Conv2d: 4, nn.Conv3d: 5}
+_DROPOUT = (nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Dropout3d, nn.AlphaDropout)
+
+
+Affine = nn.Linear | nn.Conv1d | nn.Conv2d | nn.Conv3d
+
+
+class Layer(NamedTuple):
+    """``activation(affine(x))``; the identity stands in where there is no activation."""
+
+    affine: Affine
+    activation: Pointwise
+
+
+def _untouched(module: nn.Module) -> bool:
+    hooks = (
+        module._forward_hooks,
+        module._forward_pre_hooks,
+        module._backward_hooks,
+        module._backward_pre_hooks,
+    )
+    return not any(hooks) and "forward" not in vars(module)
+
+
+def _leaves(module: nn.Module) -> Iterator[nn.Module]:
+    if type(module) is nn.Sequential and _untouched(module):
+        for child in module:
+            yield from _leaves(child)
+    else:
+        yield module
+
+
+def _fits(affine: Affine, x: Tensor, flat: bool) -> bool:
+    """Whether it is PyTorch's own and maps one vector, or one picture, per example."""
+    if isinstance(affine, nn.Linear):
+        return type(affine) is nn.Linear and flat
+    return not flat and x.dim() == _CONVOLUTIONS.get(type(affine)) and affine.padding_mode == "zeros"
+
+
+def layers(encoder: Encoder, x: Tensor) -> list[Layer] | None:
+    """The encoder as affine layers with pointwise activations, None if it is anything else.
+
+    ``nn.Flatten()`` is not in the list: what a linear layer takes is flattened anyway. Dropout in evaluation
+    mode does nothing and is left out too.
+
+    >>> import torch
+    >>> [type(layer.affine).__name__ for layer in layers(nn.Linear(3, 2), torch.ones(5, 3))]
+    ['Linear']
+    """
+    if not isinstance(encoder, nn.Module):
+        return None
+    found: list[Layer] = []
+    flat = x.dim() == 2
+    for module in _leaves(encoder):
+        kind = type(module)
+        if not _untouched(module):
+            return None
+        if kind is nn.Identity or (kind in _DROPOUT and not module.training):
+            continue
+        activation = pointwise(module)
+        if kind is nn.Flatten and (module.start_dim, module.end_dim) == (1, -1):
+            flat = True
+        elif isinstance(module, Affine) and _fits(module, x, flat):
+            found.append(Layer(module, IDENTITY))
+        elif activation and found and found[-1].activation is IDENTITY:
+            found[-1] = Layer(found[-1].affine, activation)
+        else:
+            return None
+    return found or None
+
+
+def dense_layers(encoder: Encoder, x: Tensor) -> list[Layer] | None:
+    """Like ``layers``, but None if there is a convolution among them."""
+    found = layers(encoder, x)
+    return found if found and all(type(layer.affine) is nn.Linear for layer in found) else None
