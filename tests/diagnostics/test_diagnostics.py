@@ -23,11 +23,15 @@ ENCODERS = {
     "one layer, wide input": nn.Sequential(nn.Linear(12, 5), nn.Sigmoid()),
     "one layer, wide code": nn.Sequential(nn.Linear(12, 20), nn.Tanh()),
     "two layers": nn.Sequential(nn.Flatten(), nn.Linear(12, 9), nn.ReLU(), nn.Linear(9, 6), nn.Softplus()),
-    "normalised": nn.Sequential(nn.Linear(12, 7), nn.LayerNorm(7), nn.GELU()),
+    "three layers, wide code": nn.Sequential(
+        nn.Linear(12, 9), nn.SiLU(), nn.Linear(9, 6), nn.Sigmoid(), nn.Linear(6, 14), nn.Tanh()
+    ),
+    "normalised, wide input": nn.Sequential(nn.Linear(12, 7), nn.LayerNorm(7), nn.GELU()),
+    "normalised, wide code": nn.Sequential(nn.Linear(12, 15), nn.LayerNorm(15), nn.Tanh()),
 }
 
 
-@pytest.fixture(params=ENCODERS, ids=lambda name: name.replace(" ", "-"))
+@pytest.fixture(params=ENCODERS, ids=lambda name: name.replace(" ", "-").replace(",", ""))
 def encoder(request):
     torch.manual_seed(0)
     module = ENCODERS[request.param].double()

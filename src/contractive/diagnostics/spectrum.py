@@ -3,7 +3,8 @@
 import torch
 from torch import Tensor
 
-from contractive.diagnostics.jacobian import Encoder, jacobians
+from contractive.diagnostics.jacobian import jacobians
+from contractive.penalties.structure import Encoder
 
 
 def singular_values(encoder: Encoder, x: Tensor, chunk_size: int = 16) -> Tensor:

@@ -5,7 +5,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from contractive.diagnostics.jacobian import Encoder, jacobians
+from contractive.diagnostics.jacobian import jacobians
+from contractive.penalties.structure import Encoder
 
 
 def tangents(encoder: Encoder, x: Tensor, count: int) -> tuple[Tensor, Tensor]:
