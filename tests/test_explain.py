@@ -25,7 +25,8 @@ from contractive.explain import explain
     ],
 )
 def test_a_mistake_is_told_in_one_line_with_the_nearest_thing_that_exists(override, said):
-    with initialize_config_dir(str(CONFIG_DIR), version_base="1.3"), pytest.raises(Exception) as caught:
+    hydra = initialize_config_dir(str(CONFIG_DIR), version_base="1.3")
+    with hydra, pytest.raises(Exception, match=r"(?s).*") as caught:
         compose("config", overrides=[override])
     line = explain(caught.value, CONFIG_DIR)
     assert said in line

@@ -159,9 +159,13 @@ class ContractiveAutoencoder(LightningModule):
         self._evaluate("test", batch, batch_idx)
 
     def on_train_start(self) -> None:
-        """Make room for as many steps as lie between two looks at them."""
+        """Make room for the steps between two looks at them, and set the optimiser as configured."""
         self._history = StepHistory(TERMS, capacity=self.trainer.log_every_n_steps)
         self._last_penalty = None
+        # A checkpoint brings back its own learning rate; what this run was asked for has the last word.
+        settings = {k: v for k, v in self.hparams["optimizer"].items() if k != "name"}
+        for group in self.trainer.optimizers[0].param_groups:
+            group.update(settings)
 
     def on_train_batch_end(self, outputs: Any, batch: Batch, batch_idx: int) -> None:
         """Log the averages of the last steps once there are enough of them."""
@@ -182,6 +186,11 @@ class ContractiveAutoencoder(LightningModule):
                     f"val/{term} became {value.item()} after step {self.global_step}:"
                     " lower optimizer.lr or model.lam"
                 )
+
+    def check_steps(self) -> None:
+        """Raise ``NonFiniteLossError`` if a term of the steps since the last look was not finite."""
+        assert self._history is not None
+        self._history.check()
 
     def _check_input(self, x: Tensor) -> None:
         if tuple(x.shape[1:]) != self.input_shape:

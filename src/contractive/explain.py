@@ -2,11 +2,12 @@
 
 import re
 from collections.abc import Iterator
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
 from omegaconf import OmegaConf
+
+from contractive.checks.values import nearest
 
 
 def explain(error: BaseException, config_dir: Path) -> str:
@@ -36,16 +37,14 @@ def _unknown_key(key: str, config_dir: Path) -> str:
     known = [*keys, *_groups(config_dir)]
     # A right name in the wrong place is nearer than a similar spelling.
     same_name = [k for k in known if k.rsplit(".", 1)[-1] == key.rsplit(".", 1)[-1]]
-    near = same_name[:1] or get_close_matches(key, known, n=1)
-    hint = f"; did you mean {near[0]}?" if near else ""
+    hint = f"; did you mean {same_name[0]}?" if same_name else nearest(key, known)
     return f"there is no setting {key!r}{hint} (python train.py --help lists them)"
 
 
 def _unknown_choice(group: str, name: str, config_dir: Path) -> str:
     choices = sorted(file.stem for file in (config_dir / group).glob("*.yaml"))
-    near = get_close_matches(name, choices, n=1)
-    hint = f"; did you mean {near[0]}?" if near else ""
     number = "; for a number write model.lam=VALUE" if group == "lam" else ""
+    hint = nearest(name, choices)
     return f"{group}={name} does not exist: {group} is one of {', '.join(choices)}{hint}{number}"
 
 

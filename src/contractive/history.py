@@ -56,10 +56,9 @@ class StepHistory:
         Raises:
             NonFiniteLossError: naming the first step and term that was not finite.
         """
-        if self._rows is None or not self._steps:
+        rows = self.check()
+        if not len(rows):
             return {}
-        rows = self._rows[: len(self._steps)].double().cpu()
-        self._raise_unless_finite(rows)
         sizes = torch.tensor(self._sizes, dtype=rows.dtype)
         sums = (rows * sizes[:, None]).sum(0).tolist()
         examples = sum(self._sizes)
@@ -76,10 +75,18 @@ class StepHistory:
         self._epoch_sums, self._epoch_examples = [0.0] * len(self.terms), 0
         return means
 
-    def _raise_unless_finite(self, rows: Tensor) -> None:
+    def check(self) -> Tensor:
+        """The rows since the last reading, ``(steps, terms)``.
+
+        Raises:
+            NonFiniteLossError: naming the first step and term that was not finite.
+        """
+        if self._rows is None:
+            return torch.empty(0, len(self.terms))
+        rows = self._rows[: len(self._steps)].double().cpu()
         bad = ~torch.isfinite(rows)
         if not bad.any():
-            return
+            return rows
         row = int(bad.any(1).nonzero()[0])
         # The loss is the first column and the sum of the others: name the term that spoilt it.
         column = max(int(i) for i in bad[row].nonzero())

@@ -1,6 +1,7 @@
 """One run, from its configuration to its directory."""
 
 import json
+import logging
 import shlex
 import time
 import warnings
@@ -38,7 +39,9 @@ def train(config: DictConfig, directory: Path) -> float:
     """
     start = time.monotonic()
     # Batches are gathered from memory: worker processes would only copy them once more.
+    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
     warnings.filterwarnings("ignore", ".*does not have many workers.*")
+    warnings.filterwarnings("ignore", ".*isinstance.treespec, LeafSpec.*")
     warnings.filterwarnings("ignore", "Checkpoint directory .* exists and is not empty")
     settings = plain(config)
     seed_everything(settings["seed"], verbose=False)

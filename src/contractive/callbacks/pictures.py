@@ -8,7 +8,7 @@ from lightning.pytorch.loggers import TensorBoardLogger
 from lightning.pytorch.trainer.states import TrainerFn
 from torch import Tensor, nn
 
-from contractive.checks.model import check_integer
+from contractive.checks.values import check_integer
 
 PADDING = 1
 MIN_SIDE = 28  # smaller pictures are enlarged, so that a pixel can be seen

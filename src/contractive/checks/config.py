@@ -5,9 +5,10 @@ from pathlib import Path
 from typing import Any
 
 from contractive.checks.data import check_data
-from contractive.checks.model import check_choice, check_integer, check_model
+from contractive.checks.model import check_model
 from contractive.checks.optimizer import check_optimizer
 from contractive.checks.penalty import check_penalty
+from contractive.checks.values import check_choice, check_integer
 
 METRICS = tuple(
     f"{stage}/{term}" for stage in ("val", "test") for term in ("loss", "reconstruction", "penalty")

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from contractive.checks.model import check_choice, check_number
+from contractive.checks.values import check_choice, check_number
 
 # Those of torch.optim that minimise from gradients alone, in one call a step.
 OPTIMIZERS = ("SGD", "Adam", "AdamW", "NAdam", "RAdam", "Adamax", "RMSprop", "Adagrad", "Adadelta")
