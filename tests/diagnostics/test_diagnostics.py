@@ -10,8 +10,9 @@ from contractive.diagnostics import (
     contraction_ratio,
     dead_units,
     effective_rank,
+    jacobian_norms,
     jacobians,
-    neighbour_directions,
+    nearest_neighbours,
     random_directions,
     saturation,
     singular_values,
@@ -83,6 +84,10 @@ def test_singular_values_in_single_precision_reach_down_to_rounding(x):
     torch.testing.assert_close(values[0, :8].double(), known, rtol=0.0, atol=5e-7)
 
 
+def test_jacobian_norms_are_those_of_the_singular_values(encoder, x):
+    torch.testing.assert_close(jacobian_norms(encoder, x), singular_values(encoder, x).norm(dim=1))
+
+
 def test_effective_rank_is_between_one_and_the_rank(encoder, x):
     values = singular_values(encoder, x)
     rank = effective_rank(values)
@@ -147,7 +152,7 @@ def test_the_contraction_ratio_at_small_radii_is_the_length_of_the_jacobian_alon
 
 
 def test_a_radius_of_zero_is_refused(x):
-    with pytest.raises(ValueError, match=r"radii must be positive, got \[0\.0\]"):
+    with pytest.raises(ValueError, match=r"radii must be positive; got \[0\.0\]"):
         contraction_ratio(nn.Identity(), x, random_directions(x), torch.zeros(1))
 
 
@@ -156,23 +161,23 @@ def test_random_directions_follow_the_generator(x):
     torch.testing.assert_close(first, second, rtol=0, atol=0)
 
 
-def test_neighbour_directions_lead_to_the_nearest_example(x):
-    directions = neighbour_directions(x)
+def test_the_direction_and_distance_of_the_nearest_neighbour_lead_to_it(x):
+    directions, distances = nearest_neighbours(x)
     for i, example in enumerate(x):
-        distance, j = min(((example - other).norm(), j) for j, other in enumerate(x) if j != i)
-        torch.testing.assert_close(example + distance * directions[i], x[j])
+        nearest = min((other for j, other in enumerate(x) if j != i), key=lambda o: (example - o).norm())
+        torch.testing.assert_close(example + distances[i] * directions[i], nearest)
 
 
-def test_neighbour_directions_pass_over_repeated_examples(x):
+def test_repeated_examples_are_no_neighbours(x):
     """In single precision too, where far from the origin a fast distance of equal points is not zero."""
     x = 100 + x.float()
     repeated = torch.cat([x, x])
-    torch.testing.assert_close(neighbour_directions(repeated)[:6], neighbour_directions(x))
+    torch.testing.assert_close(nearest_neighbours(repeated)[0][:6], nearest_neighbours(x)[0])
 
 
-def test_neighbour_directions_need_two_different_examples():
-    with pytest.raises(ValueError, match="at least two different examples, got 3 equal ones"):
-        neighbour_directions(torch.ones(3, 2))
+def test_a_neighbour_needs_two_different_examples():
+    with pytest.raises(ValueError, match="at least two different examples; got 3 equal ones"):
+        nearest_neighbours(torch.ones(3, 2))
 
 
 def test_saturation_means_the_same_for_sigmoid_and_tanh():

@@ -31,7 +31,7 @@ def contraction_ratio(encoder: Encoder, x: Tensor, directions: Tensor, radii: Te
             [3.]])
     """
     if not bool((radii > 0).all()):
-        raise ValueError(f"radii must be positive, got {radii.tolist()}")
+        raise ValueError(f"radii must be positive; got {radii.tolist()}")
     with torch.no_grad():
         code = encoder(x)
         steps = [(encoder(x + radius * directions) - code).norm(dim=1) / radius for radius in radii]
@@ -48,8 +48,8 @@ def random_directions(x: Tensor, generator: torch.Generator | None = None) -> Te
     return _unit(normal)
 
 
-def neighbour_directions(x: Tensor) -> Tensor:
-    """Return the unit vector from each example towards its nearest neighbour in the batch.
+def nearest_neighbours(x: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the unit vector from each example to its nearest neighbour in the batch, and how far that is.
 
     Repeated examples are passed over: the neighbour is the nearest at a positive distance.
 
@@ -57,23 +57,23 @@ def neighbour_directions(x: Tensor) -> Tensor:
         x: ``(batch, *input_shape)``.
 
     Returns:
-        The shape of ``x``.
+        The directions, in the shape of ``x``, and the distances ``(batch,)``.
 
     Raises:
         ValueError: if an example has no other example at a positive distance.
 
-    >>> neighbour_directions(torch.tensor([[0.0, 0.0], [0.0, 2.0], [5.0, 2.0]]))
-    tensor([[ 0.,  1.],
+    >>> nearest_neighbours(torch.tensor([[0.0, 0.0], [0.0, 2.0], [5.0, 2.0]]))
+    (tensor([[ 0.,  1.],
             [ 0., -1.],
-            [-1.,  0.]])
+            [-1.,  0.]]), tensor([2., 2., 5.]))
     """
     flat = x.flatten(1)
     # By default cdist expands ‖a − b‖² for speed, whose rounding turns repeated examples into near ones.
-    distance = torch.cdist(flat, flat, compute_mode="donot_use_mm_for_euclid_dist")
-    nearest, index = distance.masked_fill(distance == 0, torch.inf).min(dim=1)
+    distances = torch.cdist(flat, flat, compute_mode="donot_use_mm_for_euclid_dist")
+    nearest, index = distances.masked_fill(distances == 0, torch.inf).min(dim=1)
     if bool(nearest.isinf().any()):
-        raise ValueError(f"x must hold at least two different examples, got {len(x)} equal ones")
-    return _unit(x[index] - x)
+        raise ValueError(f"x must hold at least two different examples; got {len(x)} equal ones")
+    return _unit(x[index] - x), nearest
 
 
 def _unit(x: Tensor) -> Tensor:

@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 
 from contractive.diagnostics.jacobian import jacobians
+from contractive.penalties import contraction_penalty
 from contractive.penalties.structure import Encoder
 
 
@@ -28,6 +29,25 @@ def singular_values(encoder: Encoder, x: Tensor, chunk_size: int = 16) -> Tensor
     tensor([[3., 1.]])
     """
     return torch.cat([_of_matrices(jacobians(encoder, part)) for part in x.split(chunk_size)])
+
+
+def jacobian_norms(encoder: Encoder, x: Tensor) -> Tensor:
+    """Return ``‖J_f(x)‖_F`` of every example, the root of the contraction penalty.
+
+    Rifai et al., ICML 2011, Table 1, give its average over a data set.
+
+    Args:
+        encoder: maps ``(batch, *input_shape)`` to ``(batch, code_size)``; in evaluation mode.
+        x: ``(batch, *input_shape)``.
+
+    Returns:
+        ``(batch,)``, in units of code per unit of input.
+
+    >>> jacobian_norms(lambda x: x * torch.tensor([3.0, 4.0]), torch.zeros(1, 2))
+    tensor([5.])
+    """
+    with torch.no_grad():
+        return contraction_penalty(encoder, x)[1].sqrt()
 
 
 def _of_matrices(matrices: Tensor) -> Tensor:

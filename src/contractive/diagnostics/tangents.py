@@ -16,8 +16,10 @@ def tangents(encoder: Encoder, x: Tensor, count: int) -> tuple[Tensor, Tensor]:
     directions with large ``σ_k`` span the tangent plane of the data's manifold as the encoder sees it
     (Rifai et al., The Manifold Tangent Classifier, NIPS 2011, section 3).
 
-    A direction's sign is arbitrary in the decomposition; here its entry of largest magnitude is positive,
-    so that pictures of two epochs can be compared.
+    They are eigenvectors of the smaller side's Gram matrix, which costs a third of the full decomposition and
+    is accurate for the leading directions only: in single precision those with ``σ_k`` below ``3e-4 σ_1``
+    cannot be told apart. A direction's sign is arbitrary; here its entry of largest magnitude is positive,
+    so that pictures of two epochs compare.
 
     Args:
         encoder: maps ``(batch, *input_shape)`` to ``(batch, code_size)``; in evaluation mode.
@@ -39,12 +41,20 @@ def tangents(encoder: Encoder, x: Tensor, count: int) -> tuple[Tensor, Tensor]:
     if not 1 <= count <= min(matrices.shape[1:]):
         raise ValueError(
             f"count must be between 1 and {min(matrices.shape[1:])}, the smaller side of the "
-            f"{matrices.shape[1]}×{matrices.shape[2]} Jacobian, got {count}"
+            f"{matrices.shape[1]}×{matrices.shape[2]} Jacobian; got {count}"
         )
-    _, values, rows = torch.linalg.svd(matrices, full_matrices=False)
-    values, rows = values[:, :count], rows[:, :count]
-    largest = rows.gather(-1, rows.abs().argmax(-1, keepdim=True))
-    return values, (rows * largest.sign()).reshape(len(x), count, *x.shape[1:])
+    columns = _leading_right_vectors(matrices, count)
+    values = (matrices @ columns).norm(dim=1)
+    largest = columns.gather(1, columns.abs().argmax(1, keepdim=True))
+    return values, (columns * largest.sign()).mT.reshape(len(x), count, *x.shape[1:])
+
+
+def _leading_right_vectors(matrices: Tensor, count: int) -> Tensor:
+    if matrices.shape[1] >= matrices.shape[2]:
+        return torch.linalg.eigh(matrices.mT @ matrices).eigenvectors[:, :, -count:].flip(-1)
+    # With Jᵀ = QR the right singular vectors of J are Q times the left ones of the small R.
+    q, r = torch.linalg.qr(matrices.mT)
+    return q @ torch.linalg.eigh(r @ r.mT).eigenvectors[:, :, -count:].flip(-1)
 
 
 def tangent_walk(
