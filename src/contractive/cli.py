@@ -49,7 +49,7 @@ OmegaConf.register_new_resolver("unused_directory", unused_directory, use_cache=
 def plain(config: DictConfig) -> dict[str, Any]:
     """The settings of a job in plain containers, without Hydra's own and without the parts that are built
     from their ``_target_``."""
-    settings = [key for key in config if key not in ("hydra", "callbacks", "logger")]
+    settings = [str(key) for key in config if key not in ("hydra", "callbacks", "logger")]
     container = OmegaConf.to_container(OmegaConf.masked_copy(config, settings), resolve=True)
     assert isinstance(container, dict)
     return {str(key): value for key, value in container.items()}

@@ -2,13 +2,15 @@
 
 import torch
 import torch.nn.functional as F
-from lightning import LightningDataModule, LightningModule, Trainer
+from lightning import Trainer
 from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.loggers import TensorBoardLogger
 from lightning.pytorch.trainer.states import TrainerFn
 from torch import Tensor, nn
 
+from contractive.autoencoder import ContractiveAutoencoder
 from contractive.checks.values import check_integer
+from contractive.data import DataModule
 
 PADDING = 1
 MIN_SIDE = 28  # smaller pictures are enlarged, so that a pixel can be seen
@@ -78,19 +80,22 @@ class Pictures(Callback):
         self.examples = examples
         self.filters = filters
 
-    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+    def on_validation_end(  # type: ignore[override]
+        self, trainer: Trainer, pl_module: ContractiveAutoencoder
+    ) -> None:
         """Draw, if it is time."""
         epoch = trainer.current_epoch + 1
         due = epoch % self.every_n_epochs == 0 or epoch == trainer.max_epochs
-        if trainer.state.fn != TrainerFn.FITTING or not due or not trainer.datamodule.is_image:
+        data: DataModule = trainer.datamodule  # type: ignore[attr-defined]
+        if trainer.state.fn != TrainerFn.FITTING or not due or not data.is_image:
             return
         for logger in trainer.loggers:
             if isinstance(logger, TensorBoardLogger):
-                for name, picture in self.draw(trainer.datamodule, pl_module).items():
+                for name, picture in self.draw(data, pl_module).items():
                     logger.experiment.add_image(name, picture, trainer.global_step)
 
     @torch.no_grad()
-    def draw(self, data: LightningDataModule, model: LightningModule) -> dict[str, Tensor]:
+    def draw(self, data: DataModule, model: ContractiveAutoencoder) -> dict[str, Tensor]:
         """The pictures by name, each ``(channels, height, width)`` in [0, 1]."""
         x = data.examples("val", self.examples)[0].to(model.device)
         pictures = {"reconstructions": reconstruction_grid(x, model(x))}
