@@ -48,6 +48,7 @@ def _nearest(value: Any, allowed: tuple[str, ...]) -> str:
 
 
 _SIDE = _one_of("auto", "input", "code")
+_HESSIAN_METHOD = _one_of("auto", "closed_form", "hutchinson")
 
 #: What each method of ``contraction_penalty`` can be told, and which values are allowed.
 OPTIONS: dict[str, dict[str, Check]] = {
@@ -87,3 +88,11 @@ def check_penalty(method: Any = "auto", **options: Any) -> None:
                 f"{name} is not an option of {method}, which takes {takes}{_nearest(name, tuple(known))}"
             )
         known[name](name, value)
+
+
+def check_hessian(method: Any = "auto", *, sigma: Any = 0.1, samples: Any = 4, probes: Any = 1) -> None:
+    """Like ``check_penalty``, for the settings of the higher-order term."""
+    _HESSIAN_METHOD("method", method)
+    _positive("sigma", sigma)
+    _count("samples", samples)
+    _count("probes", probes)

@@ -1,5 +1,6 @@
 """The penalty of one affine layer with a pointwise activation, in closed form."""
 
+from functools import partial
 from typing import Any
 
 import torch
@@ -7,6 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from contractive.penalties.activations import Pointwise
+from contractive.penalties.double_backward import differentiable_gradient
 from contractive.penalties.precision import accumulation_dtype, without_autocast
 from contractive.penalties.structure import Encoder, dense_layers
 
@@ -81,7 +83,9 @@ class _ClosedForm(torch.autograd.Function):
     def backward(ctx: Any, grad_h: Tensor, grad_penalty: Tensor) -> tuple[Tensor | None, ...]:
         x, weight, bias, a, h, row_norms = ctx.saved_tensors
         if torch.is_grad_enabled():
-            return _differentiable_backward(ctx, x, weight, bias, grad_h, grad_penalty)
+            formula = partial(_by_formula, s=ctx.activation)
+            needed = ctx.needs_input_grad[:3]
+            return *differentiable_gradient(formula, (x, weight, bias), needed, (grad_h, grad_penalty)), None
         s, exact = ctx.activation, row_norms.dtype
         grad_a, grad_row_norms = torch.empty_like(a), torch.zeros_like(row_norms)
         for rows in _blocks(a):
@@ -105,15 +109,3 @@ def _blocks(a: Tensor) -> list[slice]:
     """Blocks of examples of about a megabyte; all at once where launching a kernel costs more than memory."""
     rows = a.shape[0] if a.is_cuda else 1 + 2**18 // a.shape[1]
     return [slice(start, start + rows) for start in range(0, a.shape[0], max(rows, 1))]
-
-
-def _differentiable_backward(
-    ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None, *grads: Tensor
-) -> tuple[Tensor | None, ...]:
-    """The gradient as a function that can itself be differentiated (``create_graph=True``)."""
-    # A view stands for each input, so that the gradient stops at this layer.
-    views = [None if t is None else t.view_as(t) for t in (x, weight, bias)]
-    wanted = [t for t, needed in zip(views, ctx.needs_input_grad) if t is not None and needed]
-    outputs = _by_formula(*views, ctx.activation)  # type: ignore[call-arg, arg-type]
-    found = iter(torch.autograd.grad(outputs, wanted, grads, create_graph=True))
-    return (*(next(found) if needed else None for needed in ctx.needs_input_grad[:3]), None)
