@@ -29,7 +29,9 @@ def train(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., Path
         directory = tmp_path / to
         key = "hydra.sweep.dir" if "-m" in arguments else "hydra.run.dir"
         pictures = [] if "--config-path" in arguments else ["callbacks=minimal"]
-        monkeypatch.setenv("HYDRA_FULL_ERROR", "1")  # raise, so that tests see what is raised
+        # Raise, so that tests see what is raised.
+        monkeypatch.setenv("HYDRA_FULL_ERROR", "1")
+        monkeypatch.setattr("contractive.cli.FULL_ERROR", True)
         monkeypatch.setattr(sys, "argv", ["train.py", *arguments, f"{key}={directory}", *pictures])
         main()
         return directory

@@ -16,7 +16,7 @@ from contractive.explain import explain
         ("dta=mnist", "there is no setting 'dta'; did you mean data?"),
         ("data=mnits", "data=mnits does not exist: data is one of "),
         ("data=mnits", "did you mean mnist?"),
-        ("lam=1e-3", "a number goes to a key (such as model.lam=1e-3)"),
+        ("lam=1e-3", "a setting a number (such as model.lam=1e-3)"),
         ("lam=papr", "did you mean paper?"),
         ("model.penalty.probes=2", "model.penalty.probes belongs to model/penalty=hutchinson"),
         ("+model.lam=1", "model.lam exists already: write model.lam=VALUE, without the +"),

@@ -11,10 +11,13 @@ from torch import Tensor
 from contractive.checkpoints import read_checkpoint
 from contractive.checks.model import check_model
 from contractive.checks.penalty import check_penalty
+from contractive.corruption import corrupt
+from contractive.data.examples import to_float
 from contractive.history import NonFiniteLossError, StepHistory
 from contractive.networks import Decoder, make_encoder
 from contractive.objective import reconstruction_loss
 from contractive.penalties import contraction_penalty
+from contractive.scaling import Scaler
 
 TERMS = ("loss", "reconstruction", "penalty")
 
@@ -37,6 +40,9 @@ class ContractiveAutoencoder(LightningModule):
         reconstruction: ``"squared_error"``, or ``"cross_entropy"`` for data in [0, 1].
         lam: weight of the penalty, at least 0.
         lam_warmup_epochs: ``lam`` rises linearly from 0 over so many epochs of training.
+        corruption: ``kind`` and ``amount`` of :func:`contractive.corruption.corrupt`: in training the code is
+            that of a corrupted input, and still has to reconstruct the clean one.
+        scaled: whether inputs are scaled first; the data module fits ``scaler``.
         penalty: settings of :func:`contractive.contraction_penalty`: ``method`` and its options.
         optimizer: ``name``, a class of ``torch.optim``, and its arguments.
 
@@ -59,6 +65,8 @@ class ContractiveAutoencoder(LightningModule):
         reconstruction: str = "squared_error",
         lam: float = 0.1,
         lam_warmup_epochs: int = 0,
+        corruption: Mapping[str, Any] | None = None,
+        scaled: bool = False,
         penalty: Mapping[str, Any] | None = None,
         optimizer: Mapping[str, Any] | None = None,
     ) -> None:
@@ -71,35 +79,55 @@ class ContractiveAutoencoder(LightningModule):
             reconstruction=reconstruction,
             lam=lam,
             lam_warmup_epochs=lam_warmup_epochs,
+            corruption=corruption,
         )
         # Plain containers only: a checkpoint is read back with weights_only=True.
         input_shape, hidden, channels = list(input_shape), list(hidden), list(channels)
         penalty = dict(penalty or {})
         optimizer = dict(optimizer or {"name": "Adam", "lr": 1e-3})
+        corruption = dict(corruption or {})
         check_penalty(**penalty)
         self.save_hyperparameters(logger=False)
 
         self.encoder = make_encoder(input_shape, hidden, activation, channels)
         self.decoder = Decoder(self.encoder, input_shape, activation, tied=tied)
+        self.scaler = Scaler(input_shape) if scaled else None
         self.input_shape = tuple(input_shape)
         self.reconstruction = reconstruction
         self.lam = float(lam)
         self.penalty = penalty
+        self.corruption = corruption
         self.latest: dict[str, float] = {}
         self._history: StepHistory | None = None
         self._last_penalty: Tensor | None = None
         self._generator: torch.Generator | None = None
 
     def encode(self, x: Tensor) -> Tensor:
-        """The code ``(batch, code_size)`` of inputs ``(batch, *input_shape)``."""
-        self._check_input(x)
-        code: Tensor = self.encoder(x)
+        """The code ``(batch, code_size)`` of inputs ``(batch, *input_shape)`` in the data's own units."""
+        code: Tensor = self.encoder(self.scale(x))
         return code
 
+    def scale(self, x: Tensor) -> Tensor:
+        """What the encoder sees of inputs ``(batch, *input_shape)`` in the data's own units.
+
+        Bytes are taken from 0…255 to [0, 1]; the scaling that was fitted to the training data comes after.
+
+        Raises:
+            ValueError: if the inputs have another shape than the model was built for.
+        """
+        if tuple(x.shape[1:]) != self.input_shape:
+            wanted = ", ".join(map(str, self.input_shape))
+            raise ValueError(f"x has the shape {tuple(x.shape)}; this model was built for (batch, {wanted})")
+        if x.dtype == torch.uint8:
+            x = to_float(x)
+        return x if self.scaler is None else self.scaler(x)
+
     def decode(self, code: Tensor) -> Tensor:
-        """The reconstruction ``(batch, *input_shape)`` of codes ``(batch, code_size)``."""
+        """The reconstruction ``(batch, *input_shape)``, in the data's own units, of codes."""
         output: Tensor = self.decoder(code)
-        return output.sigmoid() if self.reconstruction == "cross_entropy" else output
+        if self.reconstruction == "cross_entropy":
+            output = output.sigmoid()
+        return output if self.scaler is None else self.scaler.inverse(output)
 
     def forward(self, x: Tensor) -> Tensor:
         """The reconstruction of inputs ``(batch, *input_shape)``."""
@@ -135,19 +163,27 @@ class ContractiveAutoencoder(LightningModule):
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """The loss of one batch; its terms go to the history, which is read every so many steps."""
+        assert self._history is not None
         x = self._inputs(batch)
+        generator = self._seeded(x.device, self.global_step)
+        seen = corrupt(x, **self.corruption, generator=generator) if self.corruption else x
         lam = self._lam_now(batch_idx)
-        loss, reconstruction, penalty = self._objective(x, lam, seed=self.global_step)
-        history = self._history
-        assert history is not None
-        if penalty is None:
+        if lam > 0:
+            code, penalties = contraction_penalty(self.encoder, seen, generator=generator, **self.penalty)
+            penalty = penalties.mean()
+        else:
             # Without a weight the penalty is only looked at, and only as often as anybody can see it.
-            if self._last_penalty is None or history.due:
+            if self._last_penalty is None or self._history.due:
                 with torch.no_grad():
-                    self._last_penalty = self._penalty(x, seed=self.global_step)[1].mean()
-            penalty = self._last_penalty
+                    _, penalties = contraction_penalty(
+                        self.encoder, seen, generator=generator, **self.penalty
+                    )
+                self._last_penalty = penalties.mean()
+            code, penalty = self.encoder(seen), self._last_penalty
+        reconstruction = reconstruction_loss(self.decoder(code), x, self.reconstruction).mean()
+        loss = reconstruction + lam * penalty if lam > 0 else reconstruction
         row = torch.stack((loss.detach(), reconstruction.detach(), penalty.detach()))
-        history.add(row, batch_size=len(x), step=self.global_step)
+        self._history.add(row, batch_size=len(x), step=self.global_step)
         return loss
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
@@ -160,7 +196,7 @@ class ContractiveAutoencoder(LightningModule):
 
     def on_train_start(self) -> None:
         """Make room for the steps between two looks at them, and set the optimiser as configured."""
-        self._history = StepHistory(TERMS, capacity=self.trainer.log_every_n_steps)
+        self._history = StepHistory(TERMS, capacity=self.trainer.log_every_n_steps)  # type: ignore[attr-defined]
         self._last_penalty = None
         # A checkpoint brings back its own learning rate; what this run was asked for has the last word.
         settings = {k: v for k, v in self.hparams["optimizer"].items() if k != "name"}
@@ -176,7 +212,7 @@ class ContractiveAutoencoder(LightningModule):
     def on_train_epoch_end(self) -> None:
         """Log the averages of the epoch; stop, before anything is saved, if a term is not finite."""
         assert self._history is not None
-        self._log_steps(self.trainer.num_training_batches - 1)
+        self._log_steps(int(self.trainer.num_training_batches) - 1)
         means = {f"train/{term}_epoch": value for term, value in self._history.end_epoch().items()}
         self.log_dict(means, sync_dist=True)
         for term in reversed(TERMS):
@@ -192,38 +228,22 @@ class ContractiveAutoencoder(LightningModule):
         assert self._history is not None
         self._history.check()
 
-    def _check_input(self, x: Tensor) -> None:
-        if tuple(x.shape[1:]) != self.input_shape:
-            wanted = ", ".join(map(str, self.input_shape))
-            raise ValueError(f"x has the shape {tuple(x.shape)}; this model was built for (batch, {wanted})")
-
     def _inputs(self, batch: Batch) -> Tensor:
-        x = batch if isinstance(batch, Tensor) else batch[0]
-        self._check_input(x)
-        return x
+        return self.scale(batch if isinstance(batch, Tensor) else batch[0])
 
-    def _penalty(self, x: Tensor, seed: int) -> tuple[Tensor, Tensor]:
-        """Code and penalty; random methods draw what the run's seed and ``seed`` say, so that a resumed run
+    def _seeded(self, device: torch.device, step: int) -> torch.Generator:
+        """Random numbers that depend on the run's seed, the step and the process alone, so that a resumed run
         draws what an uninterrupted one would have drawn."""
-        if self._generator is None or self._generator.device != x.device:
-            self._generator = torch.Generator(x.device)
-        self._generator.manual_seed((torch.initial_seed() + 1_000_003 * (seed + 1)) % 2**63)
-        return contraction_penalty(self.encoder, x, generator=self._generator, **self.penalty)
-
-    def _objective(self, x: Tensor, lam: float, seed: int) -> tuple[Tensor, Tensor, Tensor | None]:
-        """Loss, reconstruction and penalty, averaged over the batch; no penalty where ``lam`` is 0."""
-        if lam == 0:
-            code, penalty = self.encoder(x), None
-        else:
-            code, penalties = self._penalty(x, seed)
-            penalty = penalties.mean()
-        reconstruction = reconstruction_loss(self.decoder(code), x, self.reconstruction).mean()
-        loss = reconstruction if penalty is None else reconstruction + lam * penalty
-        return loss, reconstruction, penalty
+        if self._generator is None or self._generator.device != device:
+            self._generator = torch.Generator(device)
+        seed = torch.initial_seed() + 1_000_003 * (step + 1) + 1_000_000_007 * self.global_rank
+        return self._generator.manual_seed(seed % 2**63)
 
     def _evaluate(self, stage: str, batch: Batch, batch_idx: int) -> None:
         x = self._inputs(batch)
-        code, penalties = self._penalty(x, seed=batch_idx)
+        # The same draws in every epoch, so that epochs compare.
+        generator = self._seeded(x.device, batch_idx)
+        code, penalties = contraction_penalty(self.encoder, x, generator=generator, **self.penalty)
         reconstruction = reconstruction_loss(self.decoder(code), x, self.reconstruction).mean()
         penalty = penalties.mean()
         terms = (reconstruction + self.lam * penalty, reconstruction, penalty)

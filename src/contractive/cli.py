@@ -9,6 +9,7 @@ import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Any
 
 from hydra.core.hydra_config import HydraConfig
@@ -49,19 +50,36 @@ OmegaConf.register_new_resolver("unused_directory", unused_directory, use_cache=
 def plain(config: DictConfig) -> dict[str, Any]:
     """The settings of a job in plain containers, without Hydra's own and without the parts that are built
     from their ``_target_``."""
-    settings = [key for key in config if key not in ("hydra", "callbacks", "logger")]
+    settings = [str(key) for key in config if key not in ("hydra", "callbacks", "logger")]
     container = OmegaConf.to_container(OmegaConf.masked_copy(config, settings), resolve=True)
     assert isinstance(container, dict)
     return {str(key): value for key, value in container.items()}
 
 
+def make_run_directory(path: str) -> None:
+    """Make the directory of a run.
+
+    Raises:
+        OSError: if it cannot be made or written to.
+    """
+    try:
+        Path(path).mkdir(parents=True, exist_ok=True)
+        with TemporaryFile(dir=path):
+            pass
+    except OSError as error:
+        raise OSError(
+            f"hydra.run.dir: {path!r} cannot be written to ({error.strerror}): choose another"
+        ) from error
+
+
 class CheckConfig(Callback):
-    """A Hydra callback that checks a single run's configuration before its directory is made."""
+    """A Hydra callback that checks a single run's configuration before anything is written."""
 
     def on_run_start(self, config: DictConfig, **kwargs: Any) -> None:
         """Leave with one line and exit code 1 if the configuration is wrong."""
         try:
             check_config(plain(config))
+            make_run_directory(config.hydra.run.dir)
         except Exception as error:
             # Hydra turns an exception in a callback into a warning; leaving is what it lets through.
             if FULL_ERROR:
@@ -85,7 +103,10 @@ def run_job(config: DictConfig, train: Callable[[DictConfig, Path], float]) -> f
         line = one_line(error)
         (directory / "error.txt").write_text(line + "\n")
         if hydra.mode != RunMode.MULTIRUN:
-            raise
+            if FULL_ERROR:
+                raise
+            # Hydra would put a line of its own above what is raised here.
+            sys.exit(line)
         log.error(line, exc_info=FULL_ERROR)
         return math.nan
 

@@ -25,8 +25,7 @@ def explain(error: BaseException, config_dir: Path) -> str:
     if match := re.search(r"Could not append to config. An item is already at '([^']+)'", text):
         return f"{match[1]} exists already: write {match[1]}=VALUE, without the +"
     if text.startswith("Config group override must be a string"):
-        groups = ", ".join(f"{group}=" for group in _groups(config_dir))
-        return f"{groups} take a name (such as lam=paper); a number goes to a key (such as model.lam=1e-3)"
+        return "a choice takes a name (such as lam=paper), a setting a number (such as model.lam=1e-3)"
     return re.sub(r" See https://\S+ for details", ": write KEY=VALUE", text)
 
 

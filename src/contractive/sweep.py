@@ -52,6 +52,8 @@ def write_table(directory: Path) -> list[dict[str, Any]]:
 def print_table(rows: list[dict[str, Any]]) -> None:
     """Print the overridden values of each run beside its test figures."""
     overridden = [c for c in dict.fromkeys(c for row in rows for c in row) if _is_override(c)]
+    # What all runs share need not be read in every line.
+    overridden = [c for c in overridden if len({row.get(c) for row in rows}) > 1] or overridden
     table = Table("job", *overridden, *SHOWN)
     for row in rows:
         finished = row["status"] == "finished"

@@ -51,8 +51,13 @@ def train(config: DictConfig, directory: Path) -> float:
     if settings["model"]["reconstruction"] == "cross_entropy":
         data.check_unit_interval()
     model = ContractiveAutoencoder(
-        input_shape=data.input_shape, **settings["model"], optimizer=settings["optimizer"]
+        input_shape=data.input_shape,
+        scaled=data.scaler is not None,
+        **settings["model"],
+        optimizer=settings["optimizer"],
     )
+    if model.scaler is not None and data.scaler is not None:
+        model.scaler.load_state_dict(data.scaler.state_dict())
     if settings["ckpt_path"] is not None:
         check_resumable(model, Path(settings["ckpt_path"]), settings["trainer"]["max_epochs"], directory)
 

@@ -14,6 +14,7 @@ GOOD = {
     "reconstruction": "squared_error",
     "lam": 0.1,
     "lam_warmup_epochs": 0,
+    "corruption": {},
 }
 
 

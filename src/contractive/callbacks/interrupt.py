@@ -8,6 +8,8 @@ from typing import Any
 from lightning import LightningModule, Trainer
 from lightning.pytorch.callbacks import Callback
 
+from contractive.autoencoder import ContractiveAutoencoder
+
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
@@ -29,12 +31,14 @@ class SaveOnInterrupt(Callback):
         if trainer.world_size == 1 and threading.current_thread() is threading.main_thread():
             self._previous = {number: signal.signal(number, self._receive) for number in SIGNALS}
 
-    def on_train_batch_end(self, trainer: Trainer, *args: Any, **kwargs: Any) -> None:
+    def on_train_batch_end(  # type: ignore[override]
+        self, trainer: Trainer, pl_module: ContractiveAutoencoder, *args: Any, **kwargs: Any
+    ) -> None:
         """Leave, if a signal came during the step."""
         if self._received is None:
             return
         # Raises if the steps since the last look were not finite: nothing of them is saved then.
-        trainer.lightning_module.check_steps()
+        pl_module.check_steps()
         trainer.save_checkpoint(self.path)
         print(f"\nInterrupted after step {trainer.global_step}; to go on: ckpt_path={self.path}")
         if self._received == signal.SIGINT:

@@ -1,5 +1,6 @@
 """The composed configuration, checked before anything heavy is imported."""
 
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -50,3 +51,8 @@ def _check(prefix: str, check: Callable[[], None]) -> None:
         check()
     except (ValueError, FileNotFoundError) as error:
         raise type(error)(f"{prefix}{error}") from None
+    except TypeError as error:
+        unexpected = re.search(r"unexpected keyword argument '(\w+)'", str(error))
+        if unexpected is None:
+            raise
+        raise ValueError(f"there is no setting {prefix}{unexpected[1]}") from None

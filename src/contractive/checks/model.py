@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from contractive.checks.corruption import check_corruption
 from contractive.checks.values import check_choice, check_flag, check_integer, check_number, check_sizes
 
 ACTIVATIONS = ("sigmoid", "tanh", "softplus", "relu", "elu", "gelu", "silu", "identity")
@@ -17,6 +18,7 @@ def check_model(
     reconstruction: Any,
     lam: Any,
     lam_warmup_epochs: Any,
+    corruption: Any,
 ) -> None:
     """Check the settings of :class:`contractive.ContractiveAutoencoder`.
 
@@ -31,3 +33,5 @@ def check_model(
     check_choice("reconstruction", reconstruction, RECONSTRUCTIONS)
     check_number("lam", lam, low=0)
     check_integer("lam_warmup_epochs", lam_warmup_epochs, low=0)
+    if corruption:
+        check_corruption(**corruption)

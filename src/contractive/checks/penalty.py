@@ -13,6 +13,7 @@ _positive = partial(check_number, above=0)
 _fraction = partial(check_number, above=0, high=1)
 _side = partial(check_choice, allowed=("auto", "input", "code"))
 _distribution = partial(check_choice, allowed=("rademacher", "gaussian", "orthogonal"))
+_hessian_method = partial(check_choice, allowed=("auto", "closed_form", "hutchinson"))
 
 #: What each method of ``contraction_penalty`` can be told, and which values are allowed.
 OPTIONS: dict[str, dict[str, Check]] = {
@@ -48,3 +49,11 @@ def check_penalty(method: Any = "auto", **options: Any) -> None:
                 f"{name} is not an option of {method}, which takes {takes}{nearest(name, known)}"
             )
         known[name](name, value)
+
+
+def check_hessian(method: Any = "auto", *, sigma: Any = 0.1, samples: Any = 4, probes: Any = 1) -> None:
+    """Like ``check_penalty``, for the settings of the higher-order term."""
+    _hessian_method("method", method)
+    _positive("sigma", sigma)
+    _count("samples", samples)
+    _count("probes", probes)

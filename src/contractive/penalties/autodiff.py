@@ -1,22 +1,90 @@
 """The exact penalty of any module, by automatic differentiation."""
 
+import math
+from typing import Any
+
 import torch
 from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils.checkpoint import checkpoint
 
-from contractive.penalties.inputs import flat_code
+from contractive.penalties.linearise import Linearised, linearise
 from contractive.penalties.precision import accumulation_dtype
 from contractive.penalties.structure import Encoder
 
+MEMORY_MIB = 512
 
-def autodiff(encoder: Encoder, x: Tensor) -> tuple[Tensor, Tensor]:
-    """Code ``(batch, code_size)`` and penalty ``(batch,)`` by one vectorised backward pass per code unit.
+
+def autodiff(
+    encoder: Encoder, x: Tensor, *, side: str = "auto", memory_mib: int = MEMORY_MIB
+) -> tuple[Tensor, Tensor]:
+    """Code and exact penalty of any encoder whose examples do not interact.
+
+    The rows of the Jacobian by vectorised reverse mode (``side="code"``), or its columns by forward mode
+    (``side="input"``), whichever are fewer (``side="auto"``).
+
+    Args:
+        encoder: any module or function of a batch.
+        x: ``(batch, *input_shape)``.
+        side: ``auto``, ``code`` or ``input``.
+        memory_mib: about how much memory the derivatives may take at a time, in MiB. What exceeds it is
+            computed in chunks, and again in the backward pass instead of being kept.
+
+    Returns:
+        The code ``(batch, code_size)`` and the penalty ``(batch,)``.
+
+    Raises:
+        ValueError: the encoder does not take ``x``, or does not return one code per example.
 
     >>> code, penalty = autodiff(torch.sin, torch.zeros(5, 3))
     >>> penalty
     tensor([3., 3., 3., 3., 3.])
     """
-    code, pullback, *_ = torch.func.vjp(lambda x: flat_code(encoder(x), x), x)
-    units = code.shape[1]
-    basis = torch.eye(units, dtype=code.dtype, device=code.device)[:, None, :].expand(units, *code.shape)
-    (rows,) = torch.func.vmap(pullback)(basis)
-    return code, rows.to(accumulation_dtype(rows)).square().flatten(2).sum((0, 2))
+    encoded = linearise(encoder, x)
+    return encoded.code, exact_penalty(encoded, x, side, memory_mib)
+
+
+def exact_penalty(encoded: Linearised, x: Tensor, side: str = "auto", memory_mib: int = MEMORY_MIB) -> Tensor:
+    """``Σ_k ‖J e_k‖²`` over the basis of one side, as many basis vectors at a time as fit into the memory."""
+    if side == "auto":
+        side = "code" if math.prod(encoded.code.shape[1:]) <= math.prod(x.shape[1:]) else "input"
+    like, apply = (encoded.code, encoded.pull) if side == "code" else (x, encoded.push)
+    size = math.prod(like.shape[1:])
+
+    def squares(start: int, stop: int) -> Tensor:
+        basis = torch.zeros(stop - start, size, dtype=like.dtype, device=like.device)
+        basis.diagonal(start).fill_(1)
+        rows = apply(basis.view(-1, 1, *like.shape[1:]).expand(-1, *like.shape))
+        return rows.to(accumulation_dtype(rows)).flatten(2).square().sum((0, 2))
+
+    if torch.compiler.is_compiling():
+        return squares(0, size)
+    with _OutputBytes() as first:
+        penalty = squares(0, 1)
+    # Twice, because the gradient of a direction takes about as much again.
+    at_once = max(1, memory_mib * 2**20 // max(1, 2 * first.total))
+    if size - 1 <= at_once:
+        return penalty + squares(1, size) if size > 1 else penalty
+    for start in range(1, size, at_once):
+        stop = min(size, start + at_once)
+        # Without a checkpoint the graphs of all chunks would be kept for the backward pass together.
+        penalty = penalty + (
+            checkpoint(squares, start, stop, use_reentrant=False, preserve_rng_state=False)
+            if torch.is_grad_enabled()
+            else squares(start, stop)
+        )
+    return penalty
+
+
+class _OutputBytes(TorchDispatchMode):
+    """Adds up the memory of all tensors that are computed while it is active."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.total = 0
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        result = func(*args, **(kwargs or {}))
+        if isinstance(result, Tensor):
+            self.total += result.numel() * result.element_size()
+        return result

@@ -1,5 +1,6 @@
 """The penalty of one affine layer with a pointwise activation, in closed form."""
 
+from functools import partial
 from typing import Any
 
 import torch
@@ -7,6 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from contractive.penalties.activations import Pointwise
+from contractive.penalties.double_backward import differentiable_gradient
 from contractive.penalties.precision import accumulation_dtype, without_autocast
 from contractive.penalties.structure import Encoder, dense_layers
 
@@ -56,6 +58,8 @@ class _ClosedForm(torch.autograd.Function):
 
     So the penalty's share of the gradient of ``a`` joins the layer's before the matrix products, and its
     share of the gradient of ``W`` is added in place: no second gradient of ``W``'s size is built.
+    What is left is memory traffic, so ``s'`` and the like are computed twice rather than kept, in blocks of
+    examples that stay in the cache.
     """
 
     @staticmethod
@@ -64,26 +68,32 @@ class _ClosedForm(torch.autograd.Function):
     ) -> tuple[Tensor, Tensor]:
         a = F.linear(x, weight, bias)
         h = s.value(a)
+        exact = accumulation_dtype(a)
         with without_autocast(x):
-            exact = accumulation_dtype(a)
-            slope = s.slope(a.to(exact), h.to(exact))
-            row_norms = weight.to(exact).square().sum(1)
-            penalty = slope.square() @ row_norms
+            row_norms = torch.linalg.vector_norm(weight, dim=1, dtype=exact).square_()
+            penalty = a.new_empty(a.shape[0], dtype=exact)
+            for rows in _blocks(a):
+                slope = s.slope(a[rows].to(exact), h[rows].to(exact))
+                torch.mv(slope.square(), row_norms, out=penalty[rows])
         ctx.activation = s
-        ctx.save_for_backward(x, weight, bias, a, h, slope, row_norms)
+        ctx.save_for_backward(x, weight, bias, h if s.from_value else a, h, row_norms)
         return h, penalty
 
     @staticmethod
     def backward(ctx: Any, grad_h: Tensor, grad_penalty: Tensor) -> tuple[Tensor | None, ...]:
-        x, weight, bias, a, h, slope, row_norms = ctx.saved_tensors
+        x, weight, bias, a, h, row_norms = ctx.saved_tensors
         if torch.is_grad_enabled():
-            return _differentiable_backward(ctx, x, weight, bias, grad_h, grad_penalty)
-        exact = slope.dtype
-        curvature = ctx.activation.curvature(a.to(exact), h.to(exact))
-        # d/da of slope·grad_h-term plus d/da of grad_p·slope²·w
-        grad_a = slope * (grad_h.to(exact) + (2 * grad_penalty[:, None]) * curvature * row_norms)
-        grad_row_norms = grad_penalty @ slope.square()
-        grad_a = grad_a.to(a.dtype)
+            formula = partial(_by_formula, s=ctx.activation)
+            needed = ctx.needs_input_grad[:3]
+            return *differentiable_gradient(formula, (x, weight, bias), needed, (grad_h, grad_penalty)), None
+        s, exact = ctx.activation, row_norms.dtype
+        grad_a, grad_row_norms = torch.empty_like(a), torch.zeros_like(row_norms)
+        for rows in _blocks(a):
+            a_, h_ = a[rows].to(exact), h[rows].to(exact)
+            slope = s.slope(a_, h_)
+            from_penalty = torch.outer(2 * grad_penalty[rows], row_norms).mul_(s.curvature(a_, h_, slope))
+            torch.mul(from_penalty.add_(grad_h[rows]), slope, out=grad_a[rows])
+            grad_row_norms.addmv_(slope.square_().T, grad_penalty[rows])
         grad_x = grad_weight = grad_bias = None
         if ctx.needs_input_grad[0]:
             grad_x = (grad_a @ weight.to(a.dtype)).to(x.dtype)
@@ -95,13 +105,7 @@ class _ClosedForm(torch.autograd.Function):
         return grad_x, grad_weight, grad_bias, None
 
 
-def _differentiable_backward(
-    ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None, *grads: Tensor
-) -> tuple[Tensor | None, ...]:
-    """The gradient as a function that can itself be differentiated (``create_graph=True``)."""
-    # A view stands for each input, so that the gradient stops at this layer.
-    views = [None if t is None else t.view_as(t) for t in (x, weight, bias)]
-    wanted = [t for t, needed in zip(views, ctx.needs_input_grad) if t is not None and needed]
-    outputs = _by_formula(*views, ctx.activation)  # type: ignore[call-arg, arg-type]
-    found = iter(torch.autograd.grad(outputs, wanted, grads, create_graph=True))
-    return (*(next(found) if needed else None for needed in ctx.needs_input_grad[:3]), None)
+def _blocks(a: Tensor) -> list[slice]:
+    """Blocks of examples of about a megabyte; all at once where launching a kernel costs more than memory."""
+    rows = a.shape[0] if a.is_cuda else 1 + 2**18 // a.shape[1]
+    return [slice(start, start + rows) for start in range(0, a.shape[0], max(rows, 1))]

@@ -1,15 +1,33 @@
 """The one entry to all methods."""
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from contractive.checks.penalty import check_penalty
+from contractive.penalties.auto import auto
 from contractive.penalties.autodiff import autodiff
 from contractive.penalties.closed_form import closed_form
+from contractive.penalties.finite_difference import finite_difference
+from contractive.penalties.hutchinson import hutchinson
 from contractive.penalties.inputs import check_input
-from contractive.penalties.structure import Encoder, dense_layers
+from contractive.penalties.layerwise import layerwise
+from contractive.penalties.structure import Encoder
+
+Method = Callable[..., tuple[Tensor, Tensor]]
+
+_EXACT: dict[str, Method] = {
+    "closed_form": closed_form,
+    "layerwise": layerwise,
+    "autodiff": autodiff,
+}
+_STOCHASTIC: dict[str, Method] = {
+    "auto": auto,
+    "hutchinson": hutchinson,
+    "finite_difference": finite_difference,
+}
 
 
 def contraction_penalty(
@@ -22,16 +40,36 @@ def contraction_penalty(
 ) -> tuple[Tensor, Tensor]:
     """The code ``f(x)`` and the contraction penalty ``‖J_f(x)‖²_F`` of each example.
 
+    ===================== =========================================== ======================================
+    method                for                                         options
+    ===================== =========================================== ======================================
+    ``auto``              any encoder; what is exact while it is cheap ``max_ratio``, ``probes``
+    ``closed_form``       one linear layer, pointwise activation      none
+    ``layerwise``         linear layers, pointwise activations        ``memory_mib``
+    ``autodiff``          any encoder, exact                          ``side``, ``memory_mib``
+    ``hutchinson``        any encoder, unbiased                       ``probes``, ``distribution``, ``side``,
+                                                                      ``fraction``
+    ``finite_difference`` any encoder, bias of order ``sigma²``       ``sigma``, ``probes``
+    ===================== =========================================== ======================================
+
+    Each is documented in the module of its name. The examples of a batch must not
+    interact in the encoder; it is evaluated once, so dropout drops the same units in code and derivative.
+
     Args:
-        encoder: a module or function of a batch whose examples do not interact.
-        x: ``(batch, *input_shape)``.
-        method: ``auto``, ``closed_form`` or ``autodiff``.
-        generator: the source of random numbers of the stochastic methods.
-        **options: the method's own settings.
+        encoder: a module or function from a batch to a batch.
+        x: ``(batch, *input_shape)``, of a floating-point type.
+        method: one of the above.
+        generator: the source of randomness of the stochastic methods, on the device of ``x``.
+        **options: the method's own.
 
     Returns:
         The code ``(batch, code_size)``, flattened where the encoder's is not flat, and the penalty
-        ``(batch,)``, both differentiable with respect to parameters and ``x``.
+        ``(batch,)``, in float32 at least. Both can be differentiated in parameters and ``x``; under
+        ``torch.no_grad()`` neither has a graph.
+
+    Raises:
+        ValueError: an unknown method or option, a value out of range, an ``x`` that is no batch or does not
+            fit, an encoder that the method does not fit or that uses the statistics of the batch.
 
     >>> encoder = torch.nn.Sequential(torch.nn.Linear(4, 3), torch.nn.Sigmoid())
     >>> code, penalty = contraction_penalty(encoder, torch.rand(2, 4))
@@ -39,8 +77,7 @@ def contraction_penalty(
     (torch.Size([2, 3]), torch.Size([2]))
     """
     check_penalty(method, **options)
-    check_input(encoder, x)
-    if method == "auto":
-        stack = dense_layers(encoder, x)
-        method = "closed_form" if stack is not None and len(stack) == 1 else "autodiff"
-    return {"closed_form": closed_form, "autodiff": autodiff}[method](encoder, x)
+    check_input(encoder, x, generator)
+    if method in _EXACT:
+        return _EXACT[method](encoder, x, **options)
+    return _STOCHASTIC[method](encoder, x, generator=generator, **options)

@@ -8,6 +8,7 @@ that take any module.
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from contractive.penalties.activations import IDENTITY, Pointwise, pointwise
@@ -27,6 +28,20 @@ class Layer(NamedTuple):
 
     affine: Affine
     activation: Pointwise
+
+
+def pre_activation(layer: Layer, h: Tensor) -> Tensor:
+    """``affine(h)``."""
+    return layer.affine(h.flatten(1) if isinstance(layer.affine, nn.Linear) else h)
+
+
+def linear_part(layer: Layer, v: Tensor) -> Tensor:
+    """``affine(v) − affine(0)``: what the layer does to a direction, without the bias."""
+    affine = layer.affine
+    if isinstance(affine, nn.Linear):
+        return F.linear(v.flatten(1), affine.weight)
+    convolve = {3: F.conv1d, 4: F.conv2d, 5: F.conv3d}[v.dim()]
+    return convolve(v, affine.weight, None, affine.stride, affine.padding, affine.dilation, affine.groups)
 
 
 def _untouched(module: nn.Module) -> bool:

@@ -1,0 +1,58 @@
+"""Random directions for the stochastic estimator."""
+
+import math
+
+import torch
+from torch import Tensor
+
+
+def random_directions(
+    probes: int,
+    like: Tensor,
+    distribution: str = "rademacher",
+    generator: torch.Generator | None = None,
+) -> Tensor:
+    """``probes`` random directions ``v`` for each example, with ``E[v vᵀ] = I``.
+
+    Args:
+        probes: how many.
+        like: ``(batch, *shape)``, the shape, type and device of one direction for each example.
+        distribution: ``rademacher`` (entries ±1), ``gaussian``, or ``orthogonal`` (those of one example are
+            perpendicular, of length ``√size``; as many as the size make the estimate exact).
+        generator: the source of randomness, on the device of ``like``.
+
+    Returns:
+        ``(probes, batch, *shape)``.
+
+    Raises:
+        ValueError: more orthogonal directions than there are dimensions.
+
+    >>> random_directions(2, torch.zeros(3, 4)).square().sum(-1)
+    tensor([[4., 4., 4.],
+            [4., 4., 4.]])
+    """
+    shape = (probes, *like.shape)
+    if distribution == "rademacher":
+        return _signs(shape, like, generator)
+    if distribution == "gaussian":
+        return torch.randn(shape, dtype=like.dtype, device=like.device, generator=generator)
+    batch, size = like.shape[0], math.prod(like.shape[1:])
+    if probes > size:
+        raise ValueError(
+            f"probes must be at most {size} for orthogonal directions in {size} dimensions, got {probes}"
+        )
+    exact = torch.promote_types(like.dtype, torch.float32)
+    normal = torch.randn(batch, size, probes, dtype=exact, device=like.device, generator=generator)
+    # A direction and its opposite count alike, so the signs that QR prefers do no harm.
+    columns = torch.linalg.qr(normal).Q * math.sqrt(size)
+    return columns.permute(2, 0, 1).reshape(shape).to(like.dtype)
+
+
+def _signs(shape: tuple[int, ...], like: Tensor, generator: torch.Generator | None) -> Tensor:
+    # Eight signs from each random byte: drawing them one by one would cost as much as a layer.
+    count = math.prod(shape)
+    drawn = torch.randint(
+        256, (-(-count // 8), 1), dtype=torch.uint8, device=like.device, generator=generator
+    )
+    bits = drawn >> torch.arange(8, dtype=torch.uint8, device=like.device) & 1
+    return bits.flatten()[:count].view(shape).to(like.dtype).mul_(2).sub_(1)
