@@ -1,16 +1,13 @@
 """Pictures in TensorBoard: reconstructions below their originals, and the encoder's filters."""
 
+from typing import Any
+
 import torch
 import torch.nn.functional as F
-from lightning import Trainer
-from lightning.pytorch.callbacks import Callback
-from lightning.pytorch.loggers import TensorBoardLogger
-from lightning.pytorch.trainer.states import TrainerFn
 from torch import Tensor, nn
 
-from contractive.autoencoder import ContractiveAutoencoder
+from contractive.callbacks.drawing import Drawing, Page
 from contractive.checks.values import check_integer
-from contractive.data import DataModule
 
 PADDING = 1
 MIN_SIDE = 28  # smaller pictures are enlarged, so that a pixel can be seen
@@ -61,10 +58,8 @@ def first_filters(encoder: nn.Module, input_shape: tuple[int, ...]) -> Tensor:
     raise ValueError("the encoder has neither an nn.Linear nor an nn.Conv2d to take filters from")
 
 
-class Pictures(Callback):
-    """Draws the same validation examples above their reconstructions, and the encoder's filters.
-
-    Where the data are not pictures there is nothing to draw, and nothing is said.
+class Pictures(Drawing):
+    """Draws validation examples above their reconstructions, and the encoder's filters.
 
     Args:
         every_n_epochs: how often; the last epoch is always drawn.
@@ -72,34 +67,18 @@ class Pictures(Callback):
         filters: how many filters, of the encoder's first layer.
     """
 
+    draws_pictures = True
+
     def __init__(self, every_n_epochs: int = 10, examples: int = 16, filters: int = 64) -> None:
-        check_integer("every_n_epochs", every_n_epochs, low=1)
-        check_integer("examples", examples, low=1)
+        super().__init__(every_n_epochs, examples)
         check_integer("filters", filters, low=1)
-        self.every_n_epochs = every_n_epochs
-        self.examples = examples
         self.filters = filters
 
-    def on_validation_end(  # type: ignore[override]
-        self, trainer: Trainer, pl_module: ContractiveAutoencoder
-    ) -> None:
-        """Draw, if it is time."""
-        epoch = trainer.current_epoch + 1
-        due = epoch % self.every_n_epochs == 0 or epoch == trainer.max_epochs
-        data: DataModule = trainer.datamodule  # type: ignore[attr-defined]
-        if trainer.state.fn != TrainerFn.FITTING or not due or not data.is_image:
-            return
-        for logger in trainer.loggers:
-            if isinstance(logger, TensorBoardLogger):
-                for name, picture in self.draw(data, pl_module).items():
-                    logger.experiment.add_image(name, picture, trainer.global_step)
-
-    @torch.no_grad()
-    def draw(self, data: DataModule, model: ContractiveAutoencoder) -> dict[str, Tensor]:
-        """The pictures by name, each ``(channels, height, width)`` in [0, 1]."""
-        x = data.examples("val", self.examples)[0].to(model.device)
-        pictures = {"reconstructions": reconstruction_grid(x, model(x))}
-        filters = first_filters(model.encoder, data.input_shape)[: self.filters]
+    def draw(self, model: Any, x: Tensor, page: Page) -> None:
+        """Draw the reconstructions and the filters."""
+        if x.shape[1] in (1, 3):
+            page.picture("reconstructions", reconstruction_grid(x, model(x)))
+        filters = first_filters(model.encoder, tuple(x.shape[1:]))[: self.filters]
         if filters.shape[1] not in (1, 3):  # neither grey nor colour: one picture for each channel
             filters = filters.flatten(0, 1)[: self.filters, None]
-        return pictures | {"filters": filter_grid(filters)}
+        page.picture("filters", filter_grid(filters))
