@@ -1,5 +1,7 @@
 """The singular values of the Jacobian: how many directions the code responds to, and how strongly."""
 
+import sys
+
 import torch
 from torch import Tensor
 
@@ -47,7 +49,8 @@ def jacobian_norms(encoder: Encoder, x: Tensor) -> Tensor:
     tensor([5.])
     """
     with torch.no_grad():
-        return contraction_penalty(encoder, x)[1].sqrt()
+        # Exact, whatever it costs.
+        return contraction_penalty(encoder, x, max_ratio=sys.float_info.max)[1].sqrt()
 
 
 def _of_matrices(matrices: Tensor) -> Tensor:
