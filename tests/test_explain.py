@@ -18,7 +18,7 @@ from contractive.explain import explain
         ("data=mnits", "did you mean mnist?"),
         ("lam=1e-3", "a setting a number (such as model.lam=1e-3)"),
         ("lam=papr", "did you mean paper?"),
-        ("model.penalty.probes=2", "model.penalty.probes belongs to model/penalty=hutchinson"),
+        ("model.penalty.fraction=0.5", "model.penalty.fraction belongs to model/penalty=hutchinson"),
         ("+model.lam=1", "model.lam exists already: write model.lam=VALUE, without the +"),
         ("model.lam", "write KEY=VALUE"),
         ("model.hidden=[1", "write KEY=VALUE"),

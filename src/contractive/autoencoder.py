@@ -10,16 +10,13 @@ from torch import Tensor
 
 from contractive.checkpoints import read_checkpoint
 from contractive.checks.model import check_model
-from contractive.checks.penalty import check_penalty
 from contractive.corruption import corrupt
 from contractive.data.examples import to_float
 from contractive.history import NonFiniteLossError, StepHistory
 from contractive.networks import Decoder, make_encoder
 from contractive.objective import reconstruction_loss
-from contractive.penalties import contraction_penalty
+from contractive.penalties import contraction_penalty, hessian_penalty
 from contractive.scaling import Scaler
-
-TERMS = ("loss", "reconstruction", "penalty")
 
 Batch = Tensor | Sequence[Tensor]  # x, or (x,), or (x, labels)
 
@@ -28,7 +25,7 @@ class ContractiveAutoencoder(LightningModule):
     """An autoencoder whose code is kept insensitive to its input.
 
     Minimises the average over examples of ``L(x, g(f(x))) + lam · ‖J_f(x)‖²_F`` (Rifai et al., ICML 2011,
-    eq. 4), both terms summed inside an example. One class expresses the family: ``lam=0`` is the plain
+    eq. 4), all terms terms summed inside an example. One class expresses the family: ``lam=0`` is the plain
     autoencoder, weight decay is the optimiser's.
 
     Args:
@@ -40,6 +37,8 @@ class ContractiveAutoencoder(LightningModule):
         reconstruction: ``"squared_error"``, or ``"cross_entropy"`` for data in [0, 1].
         lam: weight of the penalty, at least 0.
         lam_warmup_epochs: ``lam`` rises linearly from 0 over so many epochs of training.
+        lam_hessian: weight of the higher-order term (Rifai et al., ECML 2011), at least 0; 0 leaves it out.
+        hessian: settings of :func:`contractive.hessian_penalty`.
         corruption: ``kind`` and ``amount`` of :func:`contractive.corruption.corrupt`: in training the code is
             that of a corrupted input, and still has to reconstruct the clean one.
         scaled: whether inputs are scaled first; the data module fits ``scaler``.
@@ -65,6 +64,8 @@ class ContractiveAutoencoder(LightningModule):
         reconstruction: str = "squared_error",
         lam: float = 0.1,
         lam_warmup_epochs: int = 0,
+        lam_hessian: float = 0.0,
+        hessian: Mapping[str, Any] | None = None,
         corruption: Mapping[str, Any] | None = None,
         scaled: bool = False,
         penalty: Mapping[str, Any] | None = None,
@@ -79,14 +80,17 @@ class ContractiveAutoencoder(LightningModule):
             reconstruction=reconstruction,
             lam=lam,
             lam_warmup_epochs=lam_warmup_epochs,
+            lam_hessian=lam_hessian,
+            hessian=hessian,
             corruption=corruption,
+            penalty=penalty,
         )
         # Plain containers only: a checkpoint is read back with weights_only=True.
         input_shape, hidden, channels = list(input_shape), list(hidden), list(channels)
         penalty = dict(penalty or {})
         optimizer = dict(optimizer or {"name": "Adam", "lr": 1e-3})
+        hessian = dict(hessian or {})
         corruption = dict(corruption or {})
-        check_penalty(**penalty)
         self.save_hyperparameters(logger=False)
 
         self.encoder = make_encoder(input_shape, hidden, activation, channels)
@@ -96,11 +100,18 @@ class ContractiveAutoencoder(LightningModule):
         self.reconstruction = reconstruction
         self.lam = float(lam)
         self.penalty = penalty
+        self.lam_hessian = float(lam_hessian)
+        self.hessian = hessian
         self.corruption = corruption
         self.latest: dict[str, float] = {}
         self._history: StepHistory | None = None
         self._last_penalty: Tensor | None = None
         self._generator: torch.Generator | None = None
+
+    @property
+    def terms(self) -> tuple[str, ...]:
+        """Names of the terms of the objective, the loss first."""
+        return ("loss", "reconstruction", "penalty", *(("hessian",) if self.lam_hessian > 0 else ()))
 
     def encode(self, x: Tensor) -> Tensor:
         """The code ``(batch, code_size)`` of inputs ``(batch, *input_shape)`` in the data's own units."""
@@ -169,22 +180,17 @@ class ContractiveAutoencoder(LightningModule):
         seen = corrupt(x, **self.corruption, generator=generator) if self.corruption else x
         lam = self._lam_now(batch_idx)
         if lam > 0:
-            code, penalties = contraction_penalty(self.encoder, seen, generator=generator, **self.penalty)
-            penalty = penalties.mean()
+            code, penalty = self._penalty(seen, generator)
         else:
             # Without a weight the penalty is only looked at, and only as often as anybody can see it.
             if self._last_penalty is None or self._history.due:
                 with torch.no_grad():
-                    _, penalties = contraction_penalty(
-                        self.encoder, seen, generator=generator, **self.penalty
-                    )
-                self._last_penalty = penalties.mean()
+                    self._last_penalty = self._penalty(seen, generator)[1]
             code, penalty = self.encoder(seen), self._last_penalty
-        reconstruction = reconstruction_loss(self.decoder(code), x, self.reconstruction).mean()
-        loss = reconstruction + lam * penalty if lam > 0 else reconstruction
-        row = torch.stack((loss.detach(), reconstruction.detach(), penalty.detach()))
+        terms = self._objective(x, seen, code, penalty, lam, generator)
+        row = torch.stack([term.detach() for term in terms.values()])
         self._history.add(row, batch_size=len(x), step=self.global_step)
-        return loss
+        return terms["loss"]
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Log the terms of the objective at the full ``lam``, so that epochs of a warm-up compare."""
@@ -196,7 +202,7 @@ class ContractiveAutoencoder(LightningModule):
 
     def on_train_start(self) -> None:
         """Make room for the steps between two looks at them, and set the optimiser as configured."""
-        self._history = StepHistory(TERMS, capacity=self.trainer.log_every_n_steps)  # type: ignore[attr-defined]
+        self._history = StepHistory(self.terms, capacity=self.trainer.log_every_n_steps)  # type: ignore[attr-defined]
         self._last_penalty = None
         # A checkpoint brings back its own learning rate; what this run was asked for has the last word.
         settings = {k: v for k, v in self.hparams["optimizer"].items() if k != "name"}
@@ -215,7 +221,7 @@ class ContractiveAutoencoder(LightningModule):
         self._log_steps(int(self.trainer.num_training_batches) - 1)
         means = {f"train/{term}_epoch": value for term, value in self._history.end_epoch().items()}
         self.log_dict(means, sync_dist=True)
-        for term in reversed(TERMS):
+        for term in reversed(self.terms):
             value = self.trainer.callback_metrics.get(f"val/{term}")
             if value is not None and not torch.isfinite(value):
                 raise NonFiniteLossError(
@@ -239,18 +245,34 @@ class ContractiveAutoencoder(LightningModule):
         seed = torch.initial_seed() + 1_000_003 * (step + 1) + 1_000_000_007 * self.global_rank
         return self._generator.manual_seed(seed % 2**63)
 
+    def _penalty(self, x: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        """The code and the penalty averaged over the batch."""
+        code, penalties = contraction_penalty(self.encoder, x, generator=generator, **self.penalty)
+        return code, penalties.mean()
+
+    def _objective(
+        self, x: Tensor, seen: Tensor, code: Tensor, penalty: Tensor, lam: float, generator: torch.Generator
+    ) -> dict[str, Tensor]:
+        """The terms of the objective averaged over the batch, the loss first.
+
+        ``seen`` is what the encoder made the code of: ``x``, or a corrupted copy.
+        """
+        reconstruction = reconstruction_loss(self.decoder(code), x, self.reconstruction).mean()
+        terms = {"loss": reconstruction, "reconstruction": reconstruction, "penalty": penalty}
+        if lam > 0:
+            terms["loss"] = terms["loss"] + lam * penalty
+        if self.lam_hessian > 0:
+            terms["hessian"] = hessian_penalty(self.encoder, seen, generator=generator, **self.hessian).mean()
+            terms["loss"] = terms["loss"] + self.lam_hessian * terms["hessian"]
+        return terms
+
     def _evaluate(self, stage: str, batch: Batch, batch_idx: int) -> None:
         x = self._inputs(batch)
         # The same draws in every epoch, so that epochs compare.
         generator = self._seeded(x.device, batch_idx)
-        code, penalties = contraction_penalty(self.encoder, x, generator=generator, **self.penalty)
-        reconstruction = reconstruction_loss(self.decoder(code), x, self.reconstruction).mean()
-        penalty = penalties.mean()
-        terms = (reconstruction + self.lam * penalty, reconstruction, penalty)
+        terms = self._objective(x, x, *self._penalty(x, generator), self.lam, generator)
         self.log_dict(
-            {f"{stage}/{name}": term for name, term in zip(TERMS, terms, strict=True)},
-            batch_size=len(x),
-            sync_dist=True,
+            {f"{stage}/{name}": term for name, term in terms.items()}, batch_size=len(x), sync_dist=True
         )
 
     def _lam_now(self, batch_idx: int) -> float:

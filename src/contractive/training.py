@@ -16,7 +16,7 @@ from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 from rich.table import Table
 
-from contractive.autoencoder import TERMS, ContractiveAutoencoder
+from contractive.autoencoder import ContractiveAutoencoder
 from contractive.callbacks.checkpoints import carry_over_best
 from contractive.checkpoints import read_checkpoint
 from contractive.cli import plain
@@ -129,7 +129,7 @@ def print_summary(metrics: dict[str, float], directory: Path, epochs: int) -> No
         title=f"Best of {epochs} epochs: {metrics['best_epoch']}",
         title_justify="left",
     )
-    for term in TERMS:
+    for term in (key.removeprefix("test/") for key in metrics if key.startswith("test/")):
         table.add_row(term, f"{metrics[f'val/{term}']:.5g}", f"{metrics[f'test/{term}']:.5g}")
     console = Console()
     console.print(table)

@@ -14,7 +14,10 @@ GOOD = {
     "reconstruction": "squared_error",
     "lam": 0.1,
     "lam_warmup_epochs": 0,
+    "lam_hessian": 0,
+    "hessian": {},
     "corruption": {},
+    "penalty": {},
 }
 
 
@@ -39,6 +42,12 @@ def test_good_settings_pass():
         ("activation", None, "activation must be one of sigmoid, tanh"),
         ("tied", "yes", "tied must be true or false; got 'yes'"),
         ("reconstruction", "mse", "reconstruction must be one of squared_error, cross_entropy"),
+        ("lam_hessian", -1, "lam_hessian must be a finite number >= 0; got -1"),
+        ("hessian", {"samples": 0}, r"hessian\.samples must be an integer >= 1; got 0"),
+        ("penalty", {"method": "hutchinson", "probes": 0}, r"penalty\.probes must be an integer >= 1; got 0"),
+        ("penalty", {"method": "hutch"}, r"penalty\.method must be one of"),
+        ("corruption", {"kind": "masking", "amount": 2}, r"corruption\.amount must be .*; got 2"),
+        ("corruption", {"kind": "masking", "amout": 2}, r"corruption\.amout: there is no such setting"),
         ("lam_warmup_epochs", -1, "lam_warmup_epochs must be an integer >= 0; got -1"),
     ],
 )

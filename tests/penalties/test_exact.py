@@ -1,9 +1,9 @@
 import pytest
 import torch
-from dense import dense_penalty
 from torch import nn
 
 from contractive.penalties import contraction_penalty
+from tests.penalties.dense import dense_penalty
 
 ACTIVATIONS = {
     "identity": nn.Identity(),

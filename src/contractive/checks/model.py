@@ -3,7 +3,15 @@
 from typing import Any
 
 from contractive.checks.corruption import check_corruption
-from contractive.checks.values import check_choice, check_flag, check_integer, check_number, check_sizes
+from contractive.checks.penalty import check_hessian, check_penalty
+from contractive.checks.values import (
+    check_choice,
+    check_flag,
+    check_integer,
+    check_number,
+    check_sizes,
+    prefixed,
+)
 
 ACTIVATIONS = ("sigmoid", "tanh", "softplus", "relu", "elu", "gelu", "silu", "identity")
 RECONSTRUCTIONS = ("squared_error", "cross_entropy")
@@ -18,7 +26,10 @@ def check_model(
     reconstruction: Any,
     lam: Any,
     lam_warmup_epochs: Any,
+    lam_hessian: Any,
+    hessian: Any,
     corruption: Any,
+    penalty: Any,
 ) -> None:
     """Check the settings of :class:`contractive.ContractiveAutoencoder`.
 
@@ -33,5 +44,11 @@ def check_model(
     check_choice("reconstruction", reconstruction, RECONSTRUCTIONS)
     check_number("lam", lam, low=0)
     check_integer("lam_warmup_epochs", lam_warmup_epochs, low=0)
+    check_number("lam_hessian", lam_hessian, low=0)
+    with prefixed("hessian."):
+        check_hessian(**(hessian or {}))
+    with prefixed("penalty."):
+        check_penalty(**(penalty or {}))
     if corruption:
-        check_corruption(**corruption)
+        with prefixed("corruption."):
+            check_corruption(**corruption)

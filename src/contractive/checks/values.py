@@ -1,7 +1,9 @@
 """What single values may be: the checks that all groups of settings share."""
 
 import math
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from difflib import get_close_matches
 from typing import Any
 
@@ -57,3 +59,24 @@ def check_sizes(name: str, value: Any, *, at_least: int) -> None:
     for size in value:
         if not isinstance(size, int) or isinstance(size, bool) or size < 1:
             raise ValueError(f"{name} must hold integers >= 1; got {size!r} in {list(value)!r}")
+
+
+@contextmanager
+def prefixed(prefix: str) -> Iterator[None]:
+    """Put a group in front of the setting with which the message of a check starts.
+
+    >>> with prefixed("model."):
+    ...     check_integer("probes", 0, low=1)
+    Traceback (most recent call last):
+    ...
+    ValueError: model.probes must be an integer >= 1; got 0
+    """
+    try:
+        yield
+    except (ValueError, FileNotFoundError) as error:
+        raise type(error)(f"{prefix}{error}") from None
+    except TypeError as error:
+        unexpected = re.search(r"unexpected keyword argument '(\w+)'", str(error))
+        if unexpected is None:
+            raise
+        raise ValueError(f"{prefix}{unexpected[1]}: there is no such setting") from None
