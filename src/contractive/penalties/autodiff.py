@@ -47,8 +47,9 @@ def autodiff(
 def exact_penalty(encoded: Linearised, x: Tensor, side: str = "auto", memory_mib: int = MEMORY_MIB) -> Tensor:
     """``Σ_k ‖J e_k‖²`` over the basis of one side, as many basis vectors at a time as fit into the memory."""
     if side == "auto":
-        side = "code" if math.prod(encoded.code.shape[1:]) <= math.prod(x.shape[1:]) else "input"
-    like, apply = (encoded.code, encoded.pull) if side == "code" else (x, encoded.push)
+        fewer_inputs = math.prod(x.shape[1:]) < encoded.code.shape[1]
+        side = "input" if fewer_inputs and encoded.push is not None else "code"
+    like, apply = encoded.along(side, x)
     size = math.prod(like.shape[1:])
 
     def squares(start: int, stop: int) -> Tensor:

@@ -80,9 +80,8 @@ def project(
     generator: torch.Generator | None = None,
 ) -> Tensor:
     """``Jv`` for random ``v`` (``side="input"``), else ``Jᵀu`` for random ``u``: ``(probes, batch, …)``."""
-    if side == "input":
-        return encoded.push(random_directions(probes, x, distribution, generator))
-    return encoded.pull(random_directions(probes, encoded.code.detach(), distribution, generator))
+    like, apply = encoded.along("input" if side == "input" else "code", x)
+    return apply(random_directions(probes, like, distribution, generator))
 
 
 def mean_square(projections: Tensor) -> Tensor:
