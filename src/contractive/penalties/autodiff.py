@@ -15,6 +15,7 @@ from contractive.penalties.structure import Encoder
 MEMORY_MIB = 512
 
 
+@torch.compiler.disable  # the compiler cannot trace a vector-Jacobian product that outlives its function
 def autodiff(
     encoder: Encoder, x: Tensor, *, side: str = "auto", memory_mib: int = MEMORY_MIB
 ) -> tuple[Tensor, Tensor]:
@@ -47,8 +48,9 @@ def autodiff(
 def exact_penalty(encoded: Linearised, x: Tensor, side: str = "auto", memory_mib: int = MEMORY_MIB) -> Tensor:
     """``Σ_k ‖J e_k‖²`` over the basis of one side, as many basis vectors at a time as fit into the memory."""
     if side == "auto":
-        side = "code" if math.prod(encoded.code.shape[1:]) <= math.prod(x.shape[1:]) else "input"
-    like, apply = (encoded.code, encoded.pull) if side == "code" else (x, encoded.push)
+        fewer_inputs = math.prod(x.shape[1:]) < encoded.code.shape[1]
+        side = "input" if fewer_inputs and encoded.push is not None else "code"
+    like, apply = encoded.along(side, x)
     size = math.prod(like.shape[1:])
 
     def squares(start: int, stop: int) -> Tensor:
@@ -57,8 +59,6 @@ def exact_penalty(encoded: Linearised, x: Tensor, side: str = "auto", memory_mib
         rows = apply(basis.view(-1, 1, *like.shape[1:]).expand(-1, *like.shape))
         return rows.to(accumulation_dtype(rows)).flatten(2).square().sum((0, 2))
 
-    if torch.compiler.is_compiling():
-        return squares(0, size)
     with _OutputBytes() as first:
         penalty = squares(0, 1)
     # Twice, because the gradient of a direction takes about as much again.

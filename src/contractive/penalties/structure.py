@@ -30,6 +30,12 @@ class Layer(NamedTuple):
     activation: Pointwise
 
 
+def uncompiled(encoder: Encoder) -> Encoder:
+    """The module that was given to ``torch.compile``, whose result has no second derivative."""
+    original = getattr(encoder, "_orig_mod", None)
+    return encoder if original is None else original
+
+
 def pre_activation(layer: Layer, h: Tensor) -> Tensor:
     """``affine(h)``."""
     return layer.affine(h.flatten(1) if isinstance(layer.affine, nn.Linear) else h)
