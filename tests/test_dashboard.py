@@ -1,5 +1,6 @@
 """TensorBoard on a real sweep, in a browser."""
 
+import json
 import socket
 import subprocess
 import sys
@@ -46,12 +47,24 @@ def test_the_dashboard_shows_scalars_images_and_hparams_without_an_error(dashboa
     shows = {
         "?tagFilter=reconstruction#timeseries": ["train/reconstruction", "val/reconstruction"],
         "?tagFilter=penalty#timeseries": ["train/penalty", "val/penalty", "test/penalty"],
-        "#images": ["reconstructions", "filters"],
-        "#hparams": ["model.lam", "test/penalty"],
+        "?tagFilter=reconstructions|filters#timeseries": ["reconstructions", "filters"],
+        "#hparams": [],  # its table lies in a shadow tree: see below
     }
     for number, (tab, words) in enumerate(shows.items()):
-        visit = screenshot(f"{dashboard}/{tab}", tmp_path / f"{number}.png", wait_ms=15_000)
-        errors = [line for line in visit.console if "error" in line.lower()]
-        assert not errors, tab
-        missing = [word for word in words if word not in visit.dom]
+        # The page draws what is in view when it finds the time: on a busy machine not at the first look.
+        for _ in range(4):
+            visit = screenshot(f"{dashboard}/{tab}", tmp_path / f"{number}.png", wait_ms=20_000)
+            errors = [line for line in visit.console if "error" in line.lower()]
+            assert not errors, tab
+            missing = [word for word in words if word not in visit.dom]
+            if not missing:
+                break
         assert not missing, tab
+    request = urllib.request.Request(
+        f"{dashboard}/data/plugin/hparams/experiment",
+        b'{"experimentName": ""}',
+        {"Content-Type": "application/json"},
+    )
+    compared = json.load(urllib.request.urlopen(request))
+    assert "model.lam" in [info["name"] for info in compared["hparamInfos"]]
+    assert "test/penalty" in [info["name"]["tag"] for info in compared["metricInfos"]]
