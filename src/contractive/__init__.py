@@ -9,10 +9,12 @@ from typing import Any
 
 _HOME = {
     "ContractiveAutoencoder": "contractive.autoencoder",
+    "DataModule": "contractive.data",
     "contraction_penalty": "contractive.penalties",
+    "hessian_penalty": "contractive.penalties",
 }
 
-__all__ = ["ContractiveAutoencoder", "contraction_penalty"]
+__all__ = ["ContractiveAutoencoder", "DataModule", "contraction_penalty", "hessian_penalty"]
 
 
 def __getattr__(name: str) -> Any:

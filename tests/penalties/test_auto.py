@@ -2,10 +2,10 @@ import logging
 
 import pytest
 import torch
-from dense import assert_close, batch, dense_penalty, mlp
 from torch import nn
 
 from contractive.penalties import contraction_penalty, notices
+from tests.penalties.dense import assert_close, batch, dense_penalty, mlp
 
 
 def chosen(encoder, x, caplog, monkeypatch, **options):

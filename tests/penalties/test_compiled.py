@@ -2,10 +2,10 @@
 
 import pytest
 import torch
-from dense import assert_close, batch, mlp
 from torch import nn
 
 from contractive.penalties import contraction_penalty
+from tests.penalties.dense import assert_close, batch, mlp
 
 
 @pytest.mark.parametrize(

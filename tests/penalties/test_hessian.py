@@ -2,10 +2,10 @@ import math
 
 import pytest
 import torch
-from dense import assert_close, batch, dense_jacobian, mlp
 from torch import nn
 
 from contractive.penalties import hessian_penalty
+from tests.penalties.dense import assert_close, batch, dense_jacobian, mlp
 
 
 def dense_hessian_penalty(encoder, x, noise, sigma):

@@ -1,10 +1,10 @@
 import pytest
 import torch
-from dense import assert_close, dense_penalty, mlp
 from torch import nn
 
 from contractive.checks.penalty import OPTIONS
 from contractive.penalties import contraction_penalty
+from tests.penalties.dense import assert_close, dense_penalty, mlp
 
 METHODS = list(OPTIONS)
 

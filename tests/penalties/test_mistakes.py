@@ -3,9 +3,9 @@
 import pytest
 import torch
 import torch.nn.functional as F
-from dense import assert_close, batch, dense_jacobian, mlp
 
 from contractive.penalties import contraction_penalty
+from tests.penalties.dense import assert_close, batch, dense_jacobian, mlp
 
 METHODS = ["closed_form", "autodiff"]
 

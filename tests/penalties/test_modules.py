@@ -5,12 +5,12 @@ import logging
 import pytest
 import torch
 import torch.nn.functional as F
-from dense import assert_agrees, assert_close, batch, dense_penalty, mlp
 from torch import nn
 from torch.nn.utils import parametrizations
 
 from contractive.penalties import contraction_penalty, notices
 from contractive.penalties.structure import layers
+from tests.penalties.dense import assert_agrees, assert_close, batch, dense_penalty, mlp
 
 
 def exact(encoder, x):

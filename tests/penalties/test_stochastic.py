@@ -2,11 +2,11 @@ import math
 
 import pytest
 import torch
-from dense import assert_close, batch, dense_jacobian, dense_penalty, mlp
 from torch import nn
 
 from contractive.penalties import contraction_penalty
 from contractive.penalties.directions import random_directions
+from tests.penalties.dense import assert_close, batch, dense_jacobian, dense_penalty, mlp
 
 
 class Wave(nn.Module):

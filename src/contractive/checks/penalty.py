@@ -1,65 +1,30 @@
 """Checks of the penalty's settings: the method's name and its options."""
 
-import difflib
-import math
 from collections.abc import Callable
+from functools import partial
 from typing import Any
+
+from contractive.checks.values import check_choice, check_integer, check_number, nearest
 
 Check = Callable[[str, Any], None]
 
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
-
-
-def _count(name: str, value: Any) -> None:
-    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-        raise ValueError(f"{name} must be a whole number of at least 1, got {value!r}")
-
-
-def _positive(name: str, value: Any) -> None:
-    if (
-        isinstance(value, bool)
-        or not isinstance(value, int | float)
-        or not math.isfinite(value)
-        or value <= 0
-    ):
-        raise ValueError(f"{name} must be a number above 0, got {value!r}")
-
-
-def _fraction(name: str, value: Any) -> None:
-    if not _is_number(value) or not 0 < value <= 1:
-        raise ValueError(f"{name} must be above 0 and at most 1, got {value!r}")
-
-
-def _one_of(*allowed: str) -> Check:
-    def check(name: str, value: Any) -> None:
-        if value not in allowed:
-            raise ValueError(
-                f"{name} must be one of {', '.join(allowed)}, got {value!r}{_nearest(value, allowed)}"
-            )
-
-    return check
-
-
-def _nearest(value: Any, allowed: tuple[str, ...]) -> str:
-    close = difflib.get_close_matches(str(value), allowed, n=1)
-    return f"; did you mean {close[0]!r}?" if close else ""
-
-
-_SIDE = _one_of("auto", "input", "code")
-_HESSIAN_METHOD = _one_of("auto", "closed_form", "hutchinson")
+_count = partial(check_integer, low=1)
+_positive = partial(check_number, above=0)
+_fraction = partial(check_number, above=0, high=1)
+_side = partial(check_choice, allowed=("auto", "input", "code"))
+_distribution = partial(check_choice, allowed=("rademacher", "gaussian", "orthogonal"))
+_hessian_method = partial(check_choice, allowed=("auto", "closed_form", "hutchinson"))
 
 #: What each method of ``contraction_penalty`` can be told, and which values are allowed.
 OPTIONS: dict[str, dict[str, Check]] = {
     "auto": {"max_ratio": _positive, "probes": _count},
     "closed_form": {},
     "layerwise": {"memory_mib": _count},
-    "autodiff": {"side": _SIDE, "memory_mib": _count},
+    "autodiff": {"side": _side, "memory_mib": _count},
     "hutchinson": {
         "probes": _count,
-        "distribution": _one_of("rademacher", "gaussian", "orthogonal"),
-        "side": _SIDE,
+        "distribution": _distribution,
+        "side": _side,
         "fraction": _fraction,
     },
     "finite_difference": {"sigma": _positive, "probes": _count},
@@ -73,26 +38,22 @@ def check_penalty(method: Any = "auto", **options: Any) -> None:
     >>> check_penalty("hutchinson", probes=0)
     Traceback (most recent call last):
     ...
-    ValueError: probes must be a whole number of at least 1, got 0
+    ValueError: probes must be an integer >= 1; got 0
     """
-    methods = tuple(OPTIONS)
-    if method not in methods:
-        raise ValueError(
-            f"method must be one of {', '.join(methods)}, got {method!r}{_nearest(method, methods)}"
-        )
+    check_choice("method", method, OPTIONS)
     known = OPTIONS[method]
     for name, value in options.items():
         if name not in known:
             takes = ", ".join(known) if known else "no options"
             raise ValueError(
-                f"{name} is not an option of {method}, which takes {takes}{_nearest(name, tuple(known))}"
+                f"{name} is not an option of {method}, which takes {takes}{nearest(name, known)}"
             )
         known[name](name, value)
 
 
 def check_hessian(method: Any = "auto", *, sigma: Any = 0.1, samples: Any = 4, probes: Any = 1) -> None:
     """Like ``check_penalty``, for the settings of the higher-order term."""
-    _HESSIAN_METHOD("method", method)
+    _hessian_method("method", method)
     _positive("sigma", sigma)
     _count("samples", samples)
     _count("probes", probes)

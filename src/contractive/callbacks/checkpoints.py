@@ -1,0 +1,56 @@
+"""The two checkpoints of a run, ``best.ckpt`` and ``last.ckpt``."""
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+from lightning.pytorch.callbacks import ModelCheckpoint
+
+
+class BestCheckpoint(ModelCheckpoint):
+    """``best.ckpt``: the epoch with the lowest validation loss.
+
+    Both checkpoints are written when an epoch is over, to a temporary name first.
+    """
+
+    def __init__(self, dirpath: str, monitor: str = "val/loss", mode: str = "min") -> None:
+        super().__init__(
+            dirpath,
+            filename="best",
+            monitor=monitor,
+            mode=mode,
+            auto_insert_metric_name=False,
+            enable_version_counter=False,
+            save_on_train_epoch_end=True,
+        )
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Continue from the best epoch of the run that is resumed, wherever that run lies."""
+        assert self.dirpath is not None
+        best, score = str(Path(self.dirpath) / "best.ckpt"), state_dict["best_model_score"]
+        if score is None or not Path(best).is_file():
+            return
+        self.best_model_score = self.kth_value = score
+        self.best_model_path = self.kth_best_model_path = best
+        self.best_k_models = {best: score}
+
+
+class LastCheckpoint(ModelCheckpoint):
+    """``last.ckpt``: the end of the last epoch."""
+
+    def __init__(self, dirpath: str) -> None:
+        super().__init__(dirpath, filename="last", enable_version_counter=False, save_on_train_epoch_end=True)
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Nothing to continue from: the run writes its own file."""
+
+
+def carry_over_best(ckpt_path: Path, directory: Path) -> None:
+    """Copy the best checkpoint that lies beside the one to resume from: no later epoch may beat it."""
+    best = ckpt_path.parent / "best.ckpt"
+    target = directory / "checkpoints" / "best.ckpt"
+    if best.is_file() and best.resolve() != target.resolve():
+        target.parent.mkdir(exist_ok=True)
+        unfinished = target.with_suffix(".tmp")
+        shutil.copyfile(best, unfinished)
+        unfinished.replace(target)

@@ -1,0 +1,47 @@
+"""What the settings of the data may be."""
+
+from pathlib import Path
+from typing import Any
+
+from contractive.checks.values import check_choice, check_flag, check_integer, check_number
+
+SOURCES = ("digits", "mnist", "fashion_mnist", "kmnist", "cifar10", "array", "table", "image_folder")
+SCALINGS = ("none", "unit", "standard", "auto")
+FILES = ("path", "val_path", "test_path", "labels")
+
+
+def check_data(
+    *,
+    source: Any,
+    batch_size: Any,
+    val_fraction: Any,
+    test_fraction: Any,
+    scaling: Any,
+    drop_last: Any,
+    **options: Any,
+) -> None:
+    """Check the settings of :class:`contractive.data.DataModule`, and that the files they name are there.
+
+    Raises:
+        ValueError: if a setting is not what it may be; the message starts with its name.
+        FileNotFoundError: if a file or folder that a setting names is not there.
+    """
+    check_choice("source", source, SOURCES)
+    check_integer("batch_size", batch_size, low=1)
+    check_number("val_fraction", val_fraction, above=0)
+    check_number("test_fraction", test_fraction, above=0)
+    if val_fraction + test_fraction >= 1:
+        raise ValueError(
+            f"val_fraction={val_fraction:g} and test_fraction={test_fraction:g} leave nothing to train on:"
+            " together they must be below 1"
+        )
+    check_choice("scaling", scaling, SCALINGS)
+    check_flag("drop_last", drop_last)
+    for name in ("download", "grey", "strict"):
+        if name in options:
+            check_flag(name, options[name])
+    if "path" in options and options["path"] is None:
+        raise ValueError(f"path must name the data: data={source} data.path=…")
+    for name in FILES:
+        if options.get(name) is not None and not Path(str(options[name])).exists():
+            raise FileNotFoundError(f"{name}: there is nothing at {str(options[name])!r}")

@@ -1,0 +1,41 @@
+"""What a source hands over: examples in memory, in the type in which they are stored."""
+
+from dataclasses import dataclass
+from typing import Self
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Examples:
+    """Examples and, where there are any, their labels.
+
+    Args:
+        x: ``(n, *shape)``; bytes stay bytes. Pictures are ``(n, channels, height, width)``.
+        y: ``(n,)`` integers, or ``None``.
+    """
+
+    x: Tensor
+    y: Tensor | None = None
+
+    def __post_init__(self) -> None:
+        if self.y is not None and len(self.y) != len(self.x):
+            raise ValueError(f"there are {len(self.x)} examples and {len(self.y)} labels: one label for each")
+
+    def __len__(self) -> int:
+        return len(self.x)
+
+    def __getitem__(self, index: slice | Tensor) -> Self:
+        return type(self)(self.x[index], None if self.y is None else self.y[index])
+
+
+def to_float(x: Tensor) -> Tensor:
+    """A batch as floats: bytes are scaled from 0…255 to [0, 1], other numbers keep their values.
+
+    >>> to_float(torch.tensor([[0, 51, 255]], dtype=torch.uint8))
+    tensor([[0.0000, 0.2000, 1.0000]])
+    """
+    if x.dtype == torch.uint8:
+        return x.to(torch.get_default_dtype()).mul_(1 / 255)
+    return x.to(torch.get_default_dtype())

@@ -1,0 +1,21 @@
+"""Pure functions that look at a trained encoder and a batch, for callbacks and notebooks alike."""
+
+from contractive.diagnostics.contraction import contraction_ratio, nearest_neighbours, random_directions
+from contractive.diagnostics.jacobian import jacobians
+from contractive.diagnostics.spectrum import effective_rank, jacobian_norms, singular_values
+from contractive.diagnostics.tangents import tangent_walk, tangents
+from contractive.diagnostics.units import dead_units, saturation
+
+__all__ = [
+    "contraction_ratio",
+    "dead_units",
+    "effective_rank",
+    "jacobian_norms",
+    "jacobians",
+    "nearest_neighbours",
+    "random_directions",
+    "saturation",
+    "singular_values",
+    "tangent_walk",
+    "tangents",
+]

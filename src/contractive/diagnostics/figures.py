@@ -1,0 +1,137 @@
+"""Figures of the diagnostics, as matplotlib figures that no window and no global state knows of.
+
+Background and text are opaque, so that they read on a dark page as on a light one; the colours are those of
+Okabe and Ito, which people with any colour vision can tell apart. Matplotlib is imported when the first
+figure is drawn.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+from torch import Tensor
+
+from contractive.diagnostics.spectrum import effective_rank
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+# Okabe and Ito: Color universal design, 2008. Without yellow and black, which vanish on white or on black.
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
+
+
+def spectrum_figure(values: Tensor, title: str) -> Figure:
+    """Draw singular values over their index: the mean of all examples, and the middle 80 % of them.
+
+    Args:
+        values: ``(batch, rank)``, as ``singular_values`` returns them.
+        title: what the figure shows, of which run, at which epoch.
+    """
+    figure, axes = _figure(title)
+    index = np.arange(1, values.shape[1] + 1)
+    low, high = values.quantile(values.new_tensor([0.1, 0.9]), dim=0).cpu().numpy()
+    mean = values.mean(0).cpu().numpy()
+    axes.fill_between(index, low, high, color=COLOURS[0], alpha=0.25, linewidth=0, label="middle 80 %")
+    axes.plot(index, mean, color=COLOURS[0], label=f"mean of {len(values)} examples")
+    rank = float(effective_rank(values).mean())
+    axes.axvline(rank, color=COLOURS[1], linestyle="--", label=f"effective rank {rank:.1f}")
+    axes.set(xlabel="index k", ylabel="singular value σ_k  [code per input]")
+    _scale(axes, mean)
+    axes.legend()
+    return figure
+
+
+def ratio_figure(
+    radii: Tensor, ratios: Mapping[str, Tensor], title: str, neighbour: float | None = None
+) -> Figure:
+    """Draw contraction ratios over the radius, a line with the middle 80 % for each kind of direction.
+
+    Args:
+        radii: ``(radii,)``.
+        ratios: for each kind of direction ``(radii, batch)``, as ``contraction_ratio`` returns it.
+        title: what the figure shows, of which run, at which epoch.
+        neighbour: the typical distance between nearest neighbours, marked if it is given.
+    """
+    figure, axes = _figure(title)
+    for colour, (name, ratio) in zip(COLOURS, ratios.items()):
+        low, high = ratio.quantile(ratio.new_tensor([0.1, 0.9]), dim=1).cpu().numpy()
+        axes.fill_between(radii.cpu().numpy(), low, high, color=colour, alpha=0.25, linewidth=0)
+        axes.plot(radii.cpu().numpy(), ratio.mean(1).cpu().numpy(), color=colour, marker=".", label=name)
+    if neighbour is not None:
+        axes.axvline(neighbour, color="#666666", linestyle="--", label="distance of nearest neighbours")
+    axes.set(xlabel="radius r  [input]", ylabel="‖f(x + r u) − f(x)‖ / r  [code per input]")
+    axes.set_xscale("log")
+    _scale(axes, np.concatenate([ratio.mean(1).cpu().numpy() for ratio in ratios.values()]))
+    axes.legend()
+    return figure
+
+
+def picture_table(pictures: Tensor, rows: Sequence[str], columns: Sequence[str], title: str) -> Figure:
+    """Draw pictures in a table with named rows and columns.
+
+    Args:
+        pictures: ``(rows, columns, channels, height, width)`` in [0, 1], of one or three channels.
+        rows: the name of each row.
+        columns: the name of each column.
+        title: what the figure shows, of which run, at which epoch.
+    """
+    from matplotlib.figure import Figure
+
+    high, wide, _, height, width = pictures.shape
+    # A white rim keeps neighbours apart.
+    framed = np.ones((high, wide, pictures.shape[2], height + 2, width + 2), dtype=np.float32)
+    framed[..., 1:-1, 1:-1] = pictures.clamp(0, 1).cpu().numpy()
+    sheet = framed.transpose(0, 3, 1, 4, 2).reshape(high * (height + 2), wide * (width + 2), -1)
+    # In inches: the sheet, with room for the names on its left and the title above.
+    left, above, sheet_width, sheet_height = 0.9, 0.6, 0.62 * wide, 0.62 * high * height / width
+    figure = Figure(figsize=(left + sheet_width, above + sheet_height))
+    axes = figure.add_axes(
+        (
+            left / (left + sheet_width),
+            0,
+            sheet_width / (left + sheet_width),
+            sheet_height / (above + sheet_height),
+        )
+    )
+    axes.imshow(sheet.squeeze(-1) if sheet.shape[-1] == 1 else sheet, cmap="gray", vmin=0, vmax=1)
+    axes.set_xticks((np.arange(wide) + 0.5) * (width + 2) - 0.5, columns, fontsize=8)
+    axes.set_yticks((np.arange(high) + 0.5) * (height + 2) - 0.5, rows, fontsize=8)
+    axes.tick_params(length=0, top=True, labeltop=True, bottom=False, labelbottom=False)
+    axes.spines[:].set_visible(False)
+    figure.suptitle(title, fontsize=10)
+    return figure
+
+
+def figure_pixels(figure: Figure) -> np.ndarray:
+    """Draw a figure into an array of bytes, ``(height, width, 3)``."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    return np.asarray(canvas.buffer_rgba())[..., :3].copy()
+
+
+def _figure(title: str) -> tuple[Figure, Axes]:
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(7, 4.5))
+    # Margins in advance: letting matplotlib find them takes as long as drawing.
+    axes = figure.add_axes((0.12, 0.12, 0.85, 0.8))
+    axes.set_title(title, fontsize=10)
+    axes.grid(alpha=0.3)
+    return figure, axes
+
+
+def _scale(axes: Axes, values: np.ndarray) -> None:
+    """Make the y axis logarithmic if the values span a decade, and let it begin at zero if not."""
+    largest = float(values.max())
+    # Below this there is only the rounding of single precision.
+    floor = 1e-8 * largest
+    if largest > 10 * max(float(values.min()), floor):
+        axes.set_yscale("log")
+        axes.set_ylim(bottom=max(float(values.min()) / 2, floor))
+    else:
+        axes.set_ylim(bottom=0)

@@ -1,0 +1,96 @@
+"""What the training steps computed, kept on the device until it is time to look."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+
+class NonFiniteLossError(ArithmeticError):
+    """A term of the loss became NaN or infinite."""
+
+
+class StepHistory:
+    """The terms of the last few training steps, one row a step, on the device.
+
+    Reading a number off a device waits for the device, and logging one costs as much as a small step: so
+    the steps only write rows, and every ``capacity`` steps all of them are read at once.
+
+    >>> history = StepHistory(("loss", "penalty"), capacity=4)
+    >>> history.add(torch.tensor([1.0, 2.0]), batch_size=1, step=0)
+    >>> history.add(torch.tensor([4.0, 5.0]), batch_size=2, step=1)
+    >>> history.drain()
+    {'loss': 3.0, 'penalty': 4.0}
+    """
+
+    def __init__(self, terms: Sequence[str], capacity: int) -> None:
+        self.terms = tuple(terms)
+        self.capacity = capacity
+        self._rows: Tensor | None = None
+        self._steps: list[int] = []
+        self._sizes: list[int] = []
+        self._epoch_sums = [0.0] * len(self.terms)
+        self._epoch_examples = 0
+
+    def add(self, row: Tensor, *, batch_size: int, step: int) -> None:
+        """Keep ``row``, the batch averages ``(terms,)`` of one step, without waiting for the device."""
+        if self._rows is None or self._rows.device != row.device:
+            self._rows = row.new_empty(self.capacity, len(self.terms))
+        self._rows[len(self._steps)] = row
+        self._steps.append(step)
+        self._sizes.append(batch_size)
+
+    @property
+    def due(self) -> bool:
+        """Whether the next row is the last before they are read."""
+        return len(self._steps) == self.capacity - 1
+
+    @property
+    def full(self) -> bool:
+        """Whether the next row has no place before :meth:`drain`."""
+        return len(self._steps) >= self.capacity
+
+    def drain(self) -> dict[str, float]:
+        """Averages over the examples since the last call; empty where there were none.
+
+        Raises:
+            NonFiniteLossError: naming the first step and term that was not finite.
+        """
+        rows = self.check()
+        if not len(rows):
+            return {}
+        sizes = torch.tensor(self._sizes, dtype=rows.dtype)
+        sums = (rows * sizes[:, None]).sum(0).tolist()
+        examples = sum(self._sizes)
+        self._epoch_sums = [a + b for a, b in zip(self._epoch_sums, sums, strict=True)]
+        self._epoch_examples += examples
+        self._steps, self._sizes = [], []
+        return {term: value / examples for term, value in zip(self.terms, sums, strict=True)}
+
+    def end_epoch(self) -> dict[str, float]:
+        """Averages over the examples of the epoch, which starts anew; :meth:`drain` first."""
+        if not self._epoch_examples:
+            return {}
+        means = {t: s / self._epoch_examples for t, s in zip(self.terms, self._epoch_sums, strict=True)}
+        self._epoch_sums, self._epoch_examples = [0.0] * len(self.terms), 0
+        return means
+
+    def check(self) -> Tensor:
+        """The rows since the last reading, ``(steps, terms)``.
+
+        Raises:
+            NonFiniteLossError: naming the first step and term that was not finite.
+        """
+        if self._rows is None:
+            return torch.empty(0, len(self.terms))
+        rows = self._rows[: len(self._steps)].double().cpu()
+        bad = ~torch.isfinite(rows)
+        if not bad.any():
+            return rows
+        row = int(bad.any(1).nonzero()[0])
+        # The loss is the first column and the sum of the others: name the term that spoilt it.
+        column = max(int(i) for i in bad[row].nonzero())
+        raise NonFiniteLossError(
+            f"train/{self.terms[column]} became {rows[row, column].item()} at step {self._steps[row]}:"
+            " lower optimizer.lr or model.lam, or look for extreme values in the data"
+        )

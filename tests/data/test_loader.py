@@ -1,0 +1,100 @@
+"""Batches from memory."""
+
+import pytest
+import torch
+
+from contractive.data import BatchLoader, Examples
+
+
+def examples(n):
+    """Example i is the byte i, and so is its label."""
+    return Examples(torch.arange(n, dtype=torch.uint8)[:, None], torch.arange(n))
+
+
+def loader(n=100, batch_size=8, **settings):
+    return BatchLoader(examples(n), torch.arange(n), batch_size, **{"shuffle": True} | settings)
+
+
+def labels(batches):
+    return torch.cat([batch[1] for batch in batches])
+
+
+def test_bytes_become_floats_in_the_unit_interval():
+    (x, y), *_ = loader(256, shuffle=False)
+    assert x.dtype == torch.float32
+    torch.testing.assert_close(x[:, 0], y / 255)
+
+
+def test_a_shuffled_epoch_is_a_permutation_and_no_two_are_alike():
+    batches = loader()
+    first = labels(batches)
+    batches.set_epoch(1)
+    second = labels(batches)
+    assert not torch.equal(first, second)
+    for epoch in (first, second):
+        assert torch.equal(epoch.sort().values, torch.arange(100))
+
+
+def test_the_order_depends_on_seed_and_epoch_alone():
+    a, b = loader(seed=3), loader(seed=3)
+    a.set_epoch(5), b.set_epoch(5)
+    order = labels(a)
+    torch.rand(7)
+    assert torch.equal(order, labels(b))
+    assert not torch.equal(order, labels(loader(seed=4)))
+
+
+def test_only_the_examples_of_the_split_are_shown():
+    index = torch.tensor([3, 50, 7])
+    batches = BatchLoader(examples(100), index, 2, shuffle=True)
+    assert sorted(labels(batches).tolist()) == [3, 7, 50]
+
+
+@pytest.mark.parametrize(
+    ("n", "batch_size", "drop_last"), [(100, 8, False), (100, 8, True), (96, 8, False), (5, 8, False)]
+)
+def test_there_are_as_many_batches_as_the_length_says(n, batch_size, drop_last):
+    batches = loader(n, batch_size, drop_last=drop_last)
+    sizes = [len(x) for x, _ in batches]
+    assert len(sizes) == len(batches)
+    assert sum(sizes) == (n // batch_size * batch_size if drop_last else n)
+
+
+@pytest.mark.parametrize("n", [7, 8, 9, 100, 101, 127, 129])
+@pytest.mark.parametrize("world_size", [2, 3])
+@pytest.mark.parametrize("batch_size", [1, 4, 8])
+def test_processes_together_see_each_example_once_in_equally_many_batches(n, world_size, batch_size):
+    ranks = [loader(n, batch_size, rank=r, world_size=world_size) for r in range(world_size)]
+    for epoch in range(2):
+        for rank in ranks:
+            rank.set_epoch(epoch)
+        batches = [list(rank) for rank in ranks]
+        assert len({len(b) for b in batches} | {len(ranks[0])}) == 1
+        seen = torch.cat([labels(b) for b in batches])
+        assert torch.equal(seen.sort().values, torch.arange(n))
+
+
+def test_an_epoch_goes_on_with_the_very_next_batch():
+    whole = loader()
+    whole.set_epoch(2)
+    order = labels(whole)
+    stopped = loader()
+    stopped.set_epoch(2)
+    iterator = iter(stopped)
+    head = [next(iterator) for _ in range(5)]
+    resumed = loader()
+    resumed.load_state_dict(stopped.state_dict())
+    tail_iterator = iter(resumed)  # as Lightning does: iter() first, then the epoch
+    resumed.set_epoch(2)
+    assert torch.equal(torch.cat([labels(head), labels(tail_iterator)]), order)
+    resumed.set_epoch(3)
+    assert len(labels(resumed)) == 100
+
+
+def test_an_epoch_that_was_read_to_its_last_batch_is_over():
+    batches = loader()
+    iterator = iter(batches)
+    for _ in range(len(batches)):
+        next(iterator)
+    assert batches.state_dict() == {"batch": 0}
+    assert len(labels(batches)) == 100
