@@ -8,6 +8,7 @@ from torch import nn
 
 from contractive.diagnostics import (
     contraction_ratio,
+    corrupted_reconstructions,
     dead_units,
     effective_rank,
     jacobian_norms,
@@ -204,3 +205,14 @@ def test_a_tangent_walk_decodes_points_on_a_line():
     assert walk.shape == (2, 3, 3, 1, 4, 4)
     torch.testing.assert_close(walk[1, 2, 2], model(x[1] + 1.5 * directions[1, 2]).detach())
     torch.testing.assert_close(walk[:, 0, 1], model(x).detach())
+
+
+def test_corrupted_inputs_stand_beside_their_reconstructions():
+    x = torch.rand(500, 1, 2, 2)
+    pairs = corrupted_reconstructions(torch.neg, x, [("gaussian", 0.3), ("masking", 0.25)], seed=0)
+    assert pairs.shape == (2, 2, 500, 1, 2, 2)
+    torch.testing.assert_close(pairs[:, 1], -pairs[:, 0])
+    assert (pairs[0, 0] - x).std().item() == pytest.approx(0.3, rel=0.1)
+    assert (pairs[1, 0] == 0).float().mean().item() == pytest.approx(0.25, abs=0.05)
+    again = corrupted_reconstructions(torch.neg, x, [("gaussian", 0.3)], seed=0)
+    torch.testing.assert_close(again[0], pairs[0], rtol=0, atol=0)

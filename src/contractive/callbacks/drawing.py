@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 from lightning import LightningModule, Trainer
@@ -17,7 +17,9 @@ from lightning.pytorch.loggers import TensorBoardLogger
 from torch import Tensor
 from torch.utils.tensorboard import SummaryWriter
 
+from contractive.autoencoder import ContractiveAutoencoder
 from contractive.checks.values import check_integer
+from contractive.data import DataModule
 from contractive.diagnostics.figures import figure_pixels
 
 if TYPE_CHECKING:
@@ -99,7 +101,7 @@ class Drawing(Callback, ABC):
         self.examples = examples
 
     @abstractmethod
-    def draw(self, model: Any, x: Tensor, page: Page) -> None:
+    def draw(self, model: ContractiveAutoencoder, x: Tensor, page: Page) -> None:
         """Draw what ``model``, in evaluation mode, makes of the examples ``x``."""
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -107,12 +109,14 @@ class Drawing(Callback, ABC):
         self._started = time.monotonic()
         self._spent = 0.0
 
-    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+    def on_train_epoch_end(  # type: ignore[override]
+        self, trainer: Trainer, pl_module: ContractiveAutoencoder
+    ) -> None:
         """Draw, if it is time."""
         epoch = trainer.current_epoch + 1
         last = epoch == trainer.max_epochs or trainer.should_stop
         writers = tensorboard_writers(trainer)
-        data: Any = trainer.datamodule  # type: ignore[attr-defined]
+        data: DataModule = trainer.datamodule  # type: ignore[attr-defined]
         if not writers or not (last or epoch % self.every_n_epochs == 0):
             return
         if self.draws_pictures and not data.is_image:

@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from contractive.autoencoder import ContractiveAutoencoder
 from contractive.callbacks.drawing import Drawing, Page
 from contractive.checks.values import check_integer
 from contractive.diagnostics import (
@@ -43,9 +44,9 @@ class Geometry(Drawing):
         check_integer("spectrum_examples", spectrum_examples, low=1)
         self.spectrum_examples = spectrum_examples
 
-    def draw(self, model: Any, x: Tensor, page: Page) -> None:
+    def draw(self, model: ContractiveAutoencoder, x: Tensor, page: Page) -> None:
         """Draw the figures, log the numbers and write ``geometry.json``."""
-        encoder = model.encoder
+        encoder, x = model.encoder, model.scale(x)
         values = singular_values(encoder, x[: self.spectrum_examples])
         neighbours, distances = nearest_neighbours(x)
         radii = RADII.to(x) * distances.median()

@@ -1,15 +1,18 @@
 """Pictures in TensorBoard: reconstructions below their originals, and the encoder's filters."""
 
-from typing import Any
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from contractive.autoencoder import ContractiveAutoencoder
 from contractive.callbacks.drawing import Drawing, Page
 from contractive.checks.values import check_integer
+from contractive.diagnostics import corrupted_reconstructions
+from contractive.diagnostics.figures import picture_table
 
 PADDING = 1
+COLUMNS = 8
+CORRUPTIONS = (("gaussian", 0.3), ("masking", 0.5), ("salt_and_pepper", 0.3))
 MIN_SIDE = 28  # smaller pictures are enlarged, so that a pixel can be seen
 
 
@@ -59,7 +62,7 @@ def first_filters(encoder: nn.Module, input_shape: tuple[int, ...]) -> Tensor:
 
 
 class Pictures(Drawing):
-    """Draws validation examples above their reconstructions, and the encoder's filters.
+    """Draws validation examples above their reconstructions, the same corrupted, and the encoder's filters.
 
     Args:
         every_n_epochs: how often; the last epoch is always drawn.
@@ -74,11 +77,15 @@ class Pictures(Drawing):
         check_integer("filters", filters, low=1)
         self.filters = filters
 
-    def draw(self, model: Any, x: Tensor, page: Page) -> None:
-        """Draw the reconstructions and the filters."""
-        if x.shape[1] in (1, 3):
-            page.picture("reconstructions", reconstruction_grid(x, model(x)))
+    def draw(self, model: ContractiveAutoencoder, x: Tensor, page: Page) -> None:
+        """Draw the reconstructions, those of corrupted inputs, and the filters."""
+        page.picture("reconstructions", reconstruction_grid(x, model(x)))
         filters = first_filters(model.encoder, tuple(x.shape[1:]))[: self.filters]
-        if filters.shape[1] not in (1, 3):  # neither grey nor colour: one picture for each channel
-            filters = filters.flatten(0, 1)[: self.filters, None]
         page.picture("filters", filter_grid(filters))
+        # The same noise every time, so that epochs and runs compare.
+        pairs = corrupted_reconstructions(model, x[:COLUMNS], CORRUPTIONS, seed=0)
+        names = [f"{kind.replace('_', ' ')} {amount:g}" for kind, amount in CORRUPTIONS]
+        rows = [row for name in names for row in (name, "g(f(·))")]
+        columns = [f"x{i + 1}" for i in range(pairs.shape[2])]
+        title = page.title("Reconstructions of corrupted inputs")
+        page.figure("corrupted", picture_table(pairs.flatten(0, 1), rows, columns, title))

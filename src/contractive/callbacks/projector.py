@@ -1,12 +1,14 @@
 """The code in TensorBoard's projector, when training is over."""
 
 import torch.nn.functional as F
-from lightning import LightningModule, Trainer
+from lightning import Trainer
 from lightning.pytorch.callbacks import Callback
 from torch import Tensor
 
+from contractive.autoencoder import ContractiveAutoencoder
 from contractive.callbacks.drawing import looking_at, tensorboard_writers
 from contractive.checks.values import check_integer
+from contractive.data import DataModule
 
 
 class Projector(Callback):
@@ -20,14 +22,16 @@ class Projector(Callback):
         check_integer("examples", examples, low=1)
         self.examples = examples
 
-    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+    def on_train_end(  # type: ignore[override]
+        self, trainer: Trainer, pl_module: ContractiveAutoencoder
+    ) -> None:
         """Write them."""
         for writer in tensorboard_writers(trainer):
-            data = trainer.datamodule  # type: ignore[attr-defined]
+            data: DataModule = trainer.datamodule  # type: ignore[attr-defined]
             x, labels = data.examples("val", self.examples)
             with looking_at(pl_module):
-                code = pl_module.encode(x.to(pl_module.device)).cpu()  # type: ignore[operator]
-            pictures = _square(x) if data.is_image and x.shape[1] in (1, 3) else None
+                code = pl_module.encode(x.to(pl_module.device)).cpu()
+            pictures = _square(x) if data.is_image else None
             metadata = None if labels is None else labels.tolist()
             writer.add_embedding(code, metadata, pictures, trainer.global_step, tag="code")
 

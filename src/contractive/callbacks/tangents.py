@@ -1,10 +1,9 @@
 """Pictures of the directions to which the code responds most, and of walks along them."""
 
-from typing import Any
-
 import torch
 from torch import Tensor
 
+from contractive.autoencoder import ContractiveAutoencoder
 from contractive.callbacks.drawing import Drawing, Page
 from contractive.checks.values import check_integer
 from contractive.diagnostics import nearest_neighbours, tangent_walk, tangents
@@ -35,21 +34,24 @@ class Tangents(Drawing):
         self.shown = shown
         self.count = count
 
-    def draw(self, model: Any, x: Tensor, page: Page) -> None:
+    def draw(self, model: ContractiveAutoencoder, x: Tensor, page: Page) -> None:
         """Draw both tables of pictures."""
-        reach = float(nearest_neighbours(x)[1].median())
-        x = x[: self.shown]
-        if x.shape[1] not in (1, 3):
-            return  # neither grey nor colour
-        code_size = model.encoder(x[:1]).shape[1]
-        values, directions = tangents(model.encoder, x, min(self.count, code_size, x[0].numel()))
-        columns = ["x", "g(f(x))", *(f"v{k}" for k in range(1, directions.shape[1] + 1))]
+        # Directions and distances are those of the scaled data, which is what the encoder sees.
+        scaled = model.scale(x)
+        reach = float(nearest_neighbours(scaled)[1].median())
+        x, scaled = x[: self.shown], scaled[: self.shown]
+        code_size = model.encoder(scaled[:1]).shape[1]
+        count = min(self.count, code_size, scaled[0].numel())
+        values, directions = tangents(model.encoder, scaled, count)
+        columns = ["x", "g(f(x))", *(f"v{k}" for k in range(1, count + 1))]
         pictures = torch.cat([torch.stack([x, model(x)], 1), _signed(directions)], 1)
         rows = [f"σ₁ = {v:.2g}" for v in values[:, 0].tolist()]
         page.figure("tangents", picture_table(pictures, rows, columns, page.title("Leading tangents")))
 
         distances = torch.linspace(-reach, reach, STEPS, device=x.device)
-        walks = tangent_walk(model, x, directions[:, :WALKED], distances).flatten(0, 1)
+        walks = tangent_walk(
+            lambda z: model.decode(model.encoder(z)), scaled, directions[:, :WALKED], distances
+        ).flatten(0, 1)
         rows = [f"x{i + 1}, v{k + 1}" for i in range(len(x)) for k in range(len(walks) // len(x))]
         columns = [f"t = {t:.1f}" for t in distances.tolist()]
         title = page.title("Walks g(f(x + t v))")

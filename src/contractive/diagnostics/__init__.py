@@ -1,6 +1,7 @@
 """Pure functions that look at a trained encoder and a batch, for callbacks and notebooks alike."""
 
 from contractive.diagnostics.contraction import contraction_ratio, nearest_neighbours, random_directions
+from contractive.diagnostics.denoising import corrupted_reconstructions
 from contractive.diagnostics.jacobian import jacobians
 from contractive.diagnostics.spectrum import effective_rank, jacobian_norms, singular_values
 from contractive.diagnostics.tangents import tangent_walk, tangents
@@ -8,6 +9,7 @@ from contractive.diagnostics.units import dead_units, saturation
 
 __all__ = [
     "contraction_ratio",
+    "corrupted_reconstructions",
     "dead_units",
     "effective_rank",
     "jacobian_norms",

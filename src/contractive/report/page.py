@@ -1,0 +1,138 @@
+"""The page itself: one file that needs nothing else and nothing from the network."""
+
+from collections.abc import Sequence
+from html import escape
+from typing import Any
+
+import plotly.graph_objects as go
+import pyarrow
+from itables import to_html_datatable
+from itables.javascript import generate_init_offline_itables_html
+from itables.utils import find_package_file
+from plotly.offline import get_plotlyjs
+
+from contractive.report.pictures import SHOWN, thumbnails
+from contractive.report.plots import curves, geometries, label, trade_off, varied
+from contractive.report.runs import FINISHED, Run
+
+# A dark page is the light one inverted, hues kept; pictures are inverted once more, back to what they were.
+STYLE = """
+:root { color-scheme: light; }
+body { font: 15px/1.5 system-ui, sans-serif; margin: 2em auto; max-width: 1280px; padding: 0 1em;
+  background: #fff; color: #222; }
+h1, h2 { font-weight: 600; } h2 { margin-top: 2em; }
+.warnings { border-left: 4px solid #d55e00; padding: 0.2em 1em; background: #fff4ec; }
+.runs { display: flex; flex-wrap: wrap; gap: 1.5em; }
+figure { margin: 0; max-width: 300px; font-size: 13px; }
+figure img { display: block; max-width: 100%; margin: 0 0 0.7em; }
+figcaption { font-size: 15px; font-weight: 600; overflow-wrap: anywhere; }
+.table { overflow-x: auto; }
+@media (prefers-color-scheme: dark) {
+  html { filter: invert(0.92) hue-rotate(180deg); background: #fff; }
+  figure img { filter: invert(1) hue-rotate(180deg); }
+}
+"""
+
+
+def table_rows(runs: Sequence[Run]) -> list[dict[str, Any]]:
+    """One row for each run: its name and status, the settings that some run overrode, and its figures."""
+    settings = dict.fromkeys(key for run in runs for key in run.overrides)
+    figures = dict.fromkeys(key for run in runs for key in run.metrics)
+    geometries = {run.name: run.geometry.numbers if run.geometry else {} for run in runs}
+    numbers = dict.fromkeys(key for geometry in geometries.values() for key in geometry)
+    return [
+        {"run": run.name, "status": run.status}
+        | {key: run.setting(key) for key in settings}
+        | {key: run.metrics.get(key) for key in figures}
+        | {key: geometries[run.name].get(key) for key in numbers}
+        for run in runs
+    ]
+
+
+def page(runs: Sequence[Run], title: str) -> str:
+    """The whole document."""
+    pictures = thumbnails(runs)
+    sections = [
+        _section("Trade-off", _plot(trade_off(runs)), "Lower left is better; the dotted lines follow lam."),
+        _section("Over the epochs", _plot(curves(runs))),
+        _section("Geometry", _plot(geometries(runs)), "At the last epoch that was drawn."),
+        _section("Pictures", _gallery(runs, pictures)),
+        _section("All runs", _table(table_rows(runs)), "A click on a column's head sorts by it."),
+    ]
+    return f"""<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width">
+<title>{escape(title)}</title>
+<style>{STYLE}</style>
+<script>{get_plotlyjs()}</script>
+</head>
+<body>
+<h1>{escape(title)}</h1>
+{_summary(runs)}
+{"".join(sections)}
+</body>
+</html>
+"""
+
+
+def _summary(runs: Sequence[Run]) -> str:
+    unfinished = [run for run in runs if run.status != FINISHED]
+    text = f"<p>{len(runs)} runs, {len(runs) - len(unfinished)} of them finished.</p>"
+    lines = [f"{run.name}: {run.status}" for run in unfinished]
+    lines += [f"{run.name}: {warning}" for run in runs for warning in run.warnings]
+    if lines:
+        items = "".join(f"<li>{escape(line)}</li>" for line in lines)
+        text += f'<div class="warnings"><ul>{items}</ul></div>'
+    return text
+
+
+def _section(title: str, content: str, note: str = "") -> str:
+    return f"<h2>{title}</h2>\n<p>{note}</p>\n{content}\n" if content else ""
+
+
+def _plot(figure: go.Figure | None) -> str:
+    if figure is None:
+        return ""
+    text: str = figure.to_html(full_html=False, include_plotlyjs=False, config={"displaylogo": False})
+    return text
+
+
+def _gallery(runs: Sequence[Run], pictures: dict[tuple[str, str], str]) -> str:
+    keys = varied(runs)
+    cards = []
+    for run in runs:
+        images = "".join(
+            f'{tag}<img alt="{tag} of {escape(run.name)}" src="{pictures[run.name, tag]}">'
+            for tag in SHOWN
+            if (run.name, tag) in pictures
+        )
+        if images:
+            cards.append(f"<figure><figcaption>{escape(label(run, keys))}</figcaption>{images}</figure>")
+    return f'<div class="runs">{"".join(cards)}</div>' if cards else ""
+
+
+def _table(rows: list[dict[str, Any]]) -> str:
+    columns = {key: _column([row[key] for row in rows]) for key in rows[0]}
+    table = to_html_datatable(
+        pyarrow.table(columns),
+        connected=False,
+        maxBytes=0,
+        pageLength=25,
+        showIndex=False,
+        classes="display compact",
+    )
+    return (
+        generate_init_offline_itables_html(find_package_file("html/dt_bundle.js"))
+        + f'<div class="table">{table}</div>'
+    )
+
+
+def _column(values: list[Any]) -> list[Any]:
+    """Numbers stay numbers, so that they sort as such; a column of anything else is text."""
+    if all(
+        value is None or (isinstance(value, int | float) and not isinstance(value, bool)) for value in values
+    ):
+        return [float(f"{value:.6g}") if isinstance(value, float) else value for value in values]
+    return ["" if value is None else str(value) for value in values]

@@ -1,0 +1,63 @@
+"""``report.html`` and ``report.csv`` from a directory of runs."""
+
+import csv
+import io
+import logging
+from pathlib import Path
+
+from contractive.report.page import page, table_rows
+from contractive.report.runs import find_runs, read_run
+
+log = logging.getLogger(__name__)
+
+
+def write_report(directory: str | Path) -> Path:
+    """Write ``report.html`` and ``report.csv`` about all runs in ``directory``.
+
+    The runs may belong to one sweep or to many, be finished or not. What is missing or broken is told, run by
+    run, as a warning in the log and on the page, and does not stop the rest.
+
+    Args:
+        directory: what ``hydra.sweep.dir`` or ``hydra.run.dir`` named, or a directory of such.
+
+    Returns:
+        The path of ``report.html``.
+
+    Raises:
+        FileNotFoundError: if there is no such directory.
+        ValueError: if there is no run in it.
+    """
+    directory = Path(directory)
+    if not directory.is_dir():
+        raise FileNotFoundError(
+            f"there is no directory {str(directory)!r}: name one that holds runs, such as outputs"
+        )
+    paths = find_runs(directory)
+    if not paths:
+        raise ValueError(
+            f"{str(directory)!r} holds no runs: name a directory that train.py wrote to, such as outputs"
+        )
+    names = [
+        path.relative_to(directory).as_posix() if path != directory else path.absolute().name
+        for path in paths
+    ]
+    runs = [read_run(path, name) for path, name in zip(paths, names)]
+    # In the order of lam; runs without any come last.
+    runs.sort(key=lambda run: float("inf") if run.lam is None else run.lam)
+    html = page(runs, title=f"Runs in {'/'.join(directory.absolute().parts[-2:])}")
+    for run in runs:
+        for warning in run.warnings:
+            log.warning("%s: %s", run.name, warning)
+    rows = table_rows(runs)
+    table = io.StringIO(newline="")
+    writer = csv.DictWriter(table, list(rows[0]))
+    writer.writeheader()
+    writer.writerows(rows)
+    _write(directory / "report.csv", table.getvalue())
+    return _write(directory / "report.html", html)
+
+
+def _write(path: Path, text: str) -> Path:
+    unfinished = path.with_name(f"{path.name}.tmp")
+    unfinished.write_text(text, newline="")
+    return unfinished.replace(path)

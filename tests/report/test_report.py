@@ -1,0 +1,287 @@
+"""The report about directories of runs that are whole, unfinished, failed, damaged or of another version."""
+
+import csv
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from torch.utils.tensorboard import SummaryWriter
+
+from contractive.report import write_report
+from contractive.report.events import read_events
+from contractive.report.plots import label, pareto_front, varied
+from contractive.report.runs import find_runs, read_run
+from tests.browser import needs_chromium, screenshot
+
+EPOCHS, STEPS = 4, 10
+PENALTY = {0.0: 9.0, 0.001: 5.0, 0.1: 2.0, 1.0: 0.1}
+RECONSTRUCTION = {0.0: 1.0, 0.001: 1.5, 0.1: 1.4, 1.0: 6.0}  # at 0.001 beaten by 0.1
+
+
+def make_run(directory: Path, lam: float, *, finished: bool = True, side: int = 40) -> Path:
+    """A run's directory as training leaves it."""
+    (directory / ".hydra").mkdir(parents=True)
+    (directory / ".hydra" / "overrides.yaml").write_text(f"- model.lam={lam}\n- +note=a,b\n")
+    config = f"seed: 0\nmodel:\n  lam: {lam}\n  hidden: [5]\noptimizer:\n  lr: 0.001\nnote: a,b\n"
+    (directory / ".hydra" / "config.yaml").write_text(config)
+    pixels = np.random.default_rng(0).random((1, side, side))
+    penalty, reconstruction = PENALTY.get(lam, lam), RECONSTRUCTION.get(lam, 1 / (1 + lam))
+    with SummaryWriter(str(directory)) as writer:
+        for epoch in range(EPOCHS):
+            step = (epoch + 1) * STEPS - 1
+            writer.add_scalar("epoch", epoch, step)
+            for stage in ("val/{}", "train/{}_epoch"):
+                writer.add_scalar(stage.format("reconstruction"), reconstruction + 4 - epoch, step)
+                writer.add_scalar(stage.format("penalty"), penalty, step)
+        for tag in ("reconstructions", "filters", "tangents"):
+            writer.add_image(tag, pixels, EPOCHS * STEPS)
+        if finished:
+            for stage in ("val", "test"):  # the best epoch, once more
+                writer.add_scalar(f"{stage}/loss", 0.5, EPOCHS * STEPS)
+                writer.add_scalar(f"{stage}/penalty", penalty, EPOCHS * STEPS)
+    if finished:
+        metrics = {
+            "test/reconstruction": reconstruction,
+            "test/penalty": penalty,
+            "test/loss": 0.5,
+            "epochs": 4,
+        }
+        (directory / "metrics.json").write_text(json.dumps(metrics))
+        geometry = {
+            "epoch": 4,
+            "spectrum": [2.0, 1.0, 0.01],
+            "radii": [0.1, 1.0],
+            "ratios": {"random directions": [0.5, 0.3], "towards the nearest neighbour": [0.6, 0.4]},
+            "effective_rank": 2.1,
+        }
+        (directory / "geometry.json").write_text(json.dumps(geometry))
+    return directory
+
+
+@pytest.fixture(scope="module")
+def sweep(tmp_path_factory):
+    """Ten jobs' numbers apart, so that their order by name is not that by number."""
+    directory = tmp_path_factory.mktemp("multirun")
+    for job, lam in zip((2, 10, 1, 3), PENALTY):
+        make_run(directory / str(job), lam)
+    return directory
+
+
+def only_event_file(run):
+    (path,) = run.glob("events*")
+    return path
+
+
+def test_the_whole_sweep_is_told_without_a_warning(sweep, caplog):
+    page = write_report(sweep)
+    assert page == sweep / "report.html"
+    assert caplog.records == []
+    assert "4 runs, 4 of them finished." in page.read_text()
+    assert [path.name for path in sweep.glob("*.tmp")] == []
+
+
+def test_the_table_holds_overrides_and_figures_in_the_order_of_lam(sweep):
+    write_report(sweep)
+    with (sweep / "report.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert [row["run"] for row in rows] == ["2", "10", "1", "3"]
+    assert [float(row["model.lam"]) for row in rows] == sorted(PENALTY)
+    assert [float(row["test/penalty"]) for row in rows] == [PENALTY[lam] for lam in sorted(PENALTY)]
+    assert rows[0]["note"] == "a,b"
+    assert rows[0]["effective_rank"] == "2.1"
+
+
+def test_runs_are_found_at_any_depth_in_the_order_of_their_numbers(tmp_path):
+    for name in ("night/10", "night/9", "day/run"):
+        make_run(tmp_path / name, 0.0, finished=False)
+    (tmp_path / "night" / "9" / "00040" / "code").mkdir(parents=True)
+    found = [path.relative_to(tmp_path).as_posix() for path in find_runs(tmp_path)]
+    assert found == ["day/run", "night/9", "night/10"]
+    assert find_runs(tmp_path / "night" / "9") == [tmp_path / "night" / "9"]
+
+
+def test_a_curve_counts_epochs_from_one_and_leaves_out_the_evaluation_after_training(sweep):
+    run = read_run(sweep / "2", "2")
+    assert run.curve("val/penalty") == ([1, 2, 3, 4], [9.0] * 4)
+    assert run.result("reconstruction") == 1.0
+
+
+def test_of_a_run_that_has_not_finished_the_last_validation_counts(tmp_path):
+    run = read_run(make_run(tmp_path / "run", 0.1, finished=False), "run")
+    assert run.status == "not finished"
+    assert run.result("reconstruction") == pytest.approx(RECONSTRUCTION[0.1] + 1)
+
+
+def test_runs_are_labelled_with_what_differs(sweep):
+    runs = [read_run(path, path.name) for path in find_runs(sweep)]
+    assert varied(runs) == ["model.lam"]
+    assert label(runs[0], varied(runs)) == "model.lam=0.1"
+    assert label(runs[0], []) == "1"
+
+
+def test_no_point_of_the_pareto_front_is_beaten_and_every_other_is():
+    points = [tuple(p) for p in np.random.default_rng(1).integers(0, 8, (60, 2)).astype(float)]
+    points += [(float("nan"), 0.0), (0.0, float("inf"))]
+    front = {points[i] for i in pareto_front(points)}
+    for point in points[:-2]:
+        beaten = any(q != point and q[0] <= point[0] and q[1] <= point[1] for q in points[:-2])
+        assert (point in front) == (not beaten)
+    assert all(np.isfinite(point).all() for point in front)
+
+
+@pytest.mark.parametrize(
+    ("damage", "said"),
+    [
+        (lambda data: data[:-3], "the last record is cut off"),
+        (lambda data: data[:5], "head is damaged or cut off"),
+        (lambda data: data[:300] + b"\xff" * 40 + data[340:], "damaged"),
+        (lambda data: b"no event file at all", "head is damaged"),
+    ],
+    ids=["cut off", "cut off in the head", "overwritten", "something else"],
+)
+def test_a_broken_event_file_is_named_and_read_as_far_as_it_goes(tmp_path, caplog, damage, said):
+    make_run(tmp_path / "whole", 0.0)
+    broken = only_event_file(make_run(tmp_path / "broken", 0.1))
+    whole = read_events(broken.parent)
+    broken.write_bytes(damage(broken.read_bytes()))
+    page = write_report(tmp_path).read_text()
+    (record,) = caplog.records
+    assert record.getMessage().startswith(f"broken: {broken.name} is broken")
+    assert said in record.getMessage()
+    assert f"broken: {broken.name} is broken" in page
+    events = read_events(broken.parent)
+    for tag, curve in events.curves.items():
+        assert curve.items() <= whole.curves[tag].items()
+
+
+def test_a_damaged_picture_is_left_out_and_named(tmp_path, caplog):
+    path = only_event_file(make_run(tmp_path / "run", 0.0))
+    data = bytearray(path.read_bytes())
+    start = data.index(b"\x89PNG")
+    data[start + 40 : start + 400] = bytes(360)
+    path.write_bytes(data)
+    page = write_report(tmp_path).read_text()
+    assert [
+        r.getMessage() for r in caplog.records if "the picture reconstructions is damaged" in r.getMessage()
+    ]
+    assert "filters of run" in page
+    assert "reconstructions of run" not in page
+
+
+@pytest.mark.parametrize(
+    ("file", "content", "said"),
+    [
+        ("metrics.json", None, "there is no metrics.json"),
+        ("metrics.json", "{", "metrics.json cannot be read"),
+        ("metrics.json", "[1]", "metrics.json cannot be read (it holds no dict)"),
+        (
+            "metrics.json",
+            '{"loss": 1.0}',
+            "metrics.json has no number test/reconstruction and no test/penalty",
+        ),
+        (
+            "metrics.json",
+            '{"test/reconstruction": "low", "test/penalty": null}',
+            "has no number test/reconstruction and no test",
+        ),
+        (
+            "geometry.json",
+            '{"sigma": [1.0]}',
+            "geometry.json does not hold spectrum, radii and ratios: was it written",
+        ),
+        ("geometry.json", '{"spectrum": 3, "radii": "x", "ratios": [1]}', "geometry.json does not hold"),
+        (".hydra/config.yaml", "model: [", "config.yaml cannot be read"),
+        (".hydra/config.yaml", None, "config.yaml cannot be read (No such file or directory)"),
+        (".hydra/overrides.yaml", "model.lam: 3", "overrides.yaml cannot be read (it holds no list)"),
+    ],
+)
+def test_what_is_missing_broken_or_of_another_version_is_named_and_the_rest_told(
+    tmp_path, caplog, file, content, said
+):
+    make_run(tmp_path / "whole", 0.0)
+    path = make_run(tmp_path / "odd", 0.1) / file
+    if content is None:
+        path.unlink()
+    else:
+        path.write_text(content)
+    page = write_report(tmp_path).read_text()
+    assert any(r.getMessage().startswith("odd: ") and said in r.getMessage() for r in caplog.records)
+    assert "2 runs" in page
+    with (tmp_path / "report.csv").open() as file:
+        assert {row["run"] for row in csv.DictReader(file)} == {"whole", "odd"}
+
+
+def test_a_failed_run_is_shown_as_such(tmp_path):
+    make_run(tmp_path / "0", 0.0)
+    failed = make_run(tmp_path / "1", 0.1, finished=False)
+    (failed / "error.txt").write_text("error: train/loss became nan at step 7 <&>\n")
+    page = write_report(tmp_path).read_text()
+    assert "2 runs, 1 of them finished." in page
+    assert "1: failed: error: train/loss became nan at step 7 &lt;&amp;&gt;" in page
+    with (tmp_path / "report.csv").open() as file:
+        assert [row["status"] for row in csv.DictReader(file)][1].startswith("failed: ")
+
+
+def test_a_sweep_that_failed_altogether_still_has_a_page(tmp_path):
+    (tmp_path / "0").mkdir()
+    (tmp_path / "0" / "error.txt").write_text("error: out of memory\n")
+    assert "failed: error: out of memory" in write_report(tmp_path).read_text()
+
+
+def test_a_directory_without_runs_is_refused(tmp_path):
+    with pytest.raises(ValueError, match="holds no runs: name a directory"):
+        write_report(tmp_path)
+    with pytest.raises(FileNotFoundError, match="there is no directory"):
+        write_report(tmp_path / "nowhere")
+
+
+def test_the_page_needs_nothing_from_elsewhere(sweep):
+    page = write_report(sweep).read_text()
+    assert re.findall(r"<(?:script|img|link|iframe)[^>]*(?:src|href)=(?!\"data:)[^>]*>", page) == []
+
+
+def test_two_hundred_runs_fit_into_fifteen_megabytes(tmp_path):
+    first = make_run(tmp_path / "0", 0.0, side=233)
+    for job in range(1, 200):
+        run = tmp_path / str(job)
+        run.mkdir()
+        (run / ".hydra").mkdir()
+        for name in (".hydra/overrides.yaml", ".hydra/config.yaml"):
+            (run / name).write_text(
+                (first / name).read_text().replace("lam=0.0", f"lam={job}").replace("lam: 0.0", f"lam: {job}")
+            )
+        for name in ("metrics.json", "geometry.json", only_event_file(first).name):
+            (run / name).hardlink_to(first / name)
+    assert write_report(tmp_path).stat().st_size < 15_000_000
+
+
+def test_the_command_line_writes_the_report_without_torch(sweep):
+    code = (
+        "import runpy, sys; sys.argv = ['report.py', sys.argv[1]];"
+        "runpy.run_path('report.py', run_name='__main__'); assert 'torch' not in sys.modules"
+    )
+    done = subprocess.run([sys.executable, "-c", code, str(sweep)], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert f"Written to {sweep / 'report.html'}" in done.stdout
+
+
+def test_the_command_line_says_a_mistake_in_one_line(tmp_path):
+    done = subprocess.run([sys.executable, "report.py", str(tmp_path)], capture_output=True, text=True)
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: ")
+    assert done.stderr.count("\n") == 1
+
+
+@needs_chromium
+def test_the_page_opens_from_disk_without_errors_or_requests(sweep, tmp_path):
+    visit = screenshot(write_report(sweep).as_uri(), tmp_path / "report.png")
+    assert visit.console == []
+    assert visit.requests == []
+    # Drawn by the scripts: the plots' axes and curves, and the table's rows.
+    assert "contraction penalty ‖J‖²_F, mean per example" in visit.dom
+    assert visit.dom.count('class="trace scatter') >= 4 * 5
+    assert len(re.findall(r"<td[^>]*>(?:0\.0|0\.001|0\.1|1\.0)</td>", visit.dom)) >= 4
