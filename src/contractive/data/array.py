@@ -101,8 +101,8 @@ def _open(path: Path) -> dict[str, Load]:
                 f"{path}: is no .npz archive, or broken{looks_like(path)}: write it again with numpy.savez"
             ) from error
         raise ValueError(
-            f"{path}: cannot be read as tensors{looks_like(path)} (pickled objects are refused, as they may run"
-            " code): save a tensor, a dictionary of tensors or a pair (x, y) with torch.save"
+            f"{path}: cannot be read as tensors{looks_like(path)} (pickled objects are refused, as they"
+            " may run code): save a tensor, a dictionary of tensors or a pair (x, y) with torch.save"
         ) from error
     if isinstance(content, Tensor):
         content = {"x": content}

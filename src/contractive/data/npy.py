@@ -7,6 +7,8 @@ from typing import IO
 import numpy as np
 from numpy.lib import format as npy_format
 
+from contractive.data.files import one_line
+
 BLOCK_BYTES = 1 << 24
 
 
@@ -28,7 +30,7 @@ def read_header(file: IO[bytes], length: int) -> tuple[np.dtype, tuple[int, ...]
         shape, fortran, dtype = read(file)
     except Exception as error:  # numpy parses the header as Python; broken ones end in errors of any type
         raise ValueError(
-            "is no .npy array, or its header is broken: write it again with numpy.save"
+            f"is no .npy array, or its header is broken ({one_line(error)}): write it again"
         ) from error
     if dtype.hasobject:
         raise ValueError("holds pickled objects, which are refused, as they may run code: save numbers")
