@@ -37,6 +37,5 @@ def check_finite(x: Tensor, where: object, columns: Sequence[str] | None = None)
             f"{place}, column {column!r}",
             f"{remedy}, or leave the column out: data.drop=[{column}]",
         )
-    raise ValueError(
-        f"{where}: {count} {'value is' if count == 1 else 'values are'} {kind}, the first in {place}: {remedy}"
-    )
+    are = "value is" if count == 1 else "values are"
+    raise ValueError(f"{where}: {count} {are} {kind}, the first in {place}: {remedy}")

@@ -37,11 +37,11 @@ def read_table(
     float32.
 
     Args:
-        path: the training examples: a ``.csv`` file whose first line names its columns, or a ``.parquet`` file.
+        path: the training examples: a ``.csv`` file whose first line names its columns, or ``.parquet``.
         val_path, test_path: the same for the other splits, where they are not to be cut from ``path``.
         label: the column with the labels: whole numbers keep their values, everything else counts as text.
         drop: columns to leave out.
-        drop_constant: whether columns that are constant in the training split are left out instead of refused.
+        drop_constant: whether columns that are constant in the training split are left out, not refused.
 
     Returns:
         ``train``, and ``val`` and ``test`` where they are named; labels as :func:`to_ids` makes them.
@@ -84,9 +84,10 @@ def read_table(
         return splits
     names = [name for name, same in zip(features, constant.tolist()) if same]
     if not drop_constant or len(names) == len(features):
+        columns = ",".join([*left_out, *names][:5])
         raise ValueError(
-            f"{path}: {_list(names)} {'is' if len(names) == 1 else 'are'} constant in the training examples: set"
-            f" data.drop_constant=true, or data.drop=[{','.join([*left_out, *names][:3])}{',…' * (len(names) > 3)}]"
+            f"{path}: constant in all training examples: {_list(names)}: set data.drop_constant=true, or"
+            f" data.drop=[{columns}{',…' if len(names) > 5 else ''}]"
         )
     return {split: Examples(part.x[:, ~constant], part.y) for split, part in splits.items()}
 
@@ -103,9 +104,8 @@ def _open(path: Path) -> "pa.Table":
         with pyarrow.parquet.ParquetFile(path, page_checksum_verification=True) as file:
             return file.read(use_pandas_metadata=False)
     except Exception as error:  # broken files end in errors of many types, deep inside pyarrow
-        raise ValueError(
-            f"{path}: is no {suffix} table, or broken{looks_like(path)} ({one_line(error)})"
-        ) from error
+        said = one_line(error)
+        raise ValueError(f"{path}: is no {suffix} table, or broken{looks_like(path)} ({said})") from error
 
 
 def _names(table: "pa.Table", path: Path) -> list[str]:
@@ -131,38 +131,30 @@ def _is_number(name: str) -> bool:
 def _label(column: "pa.ChunkedArray", name: str, path: Path) -> np.ndarray:
     import pyarrow as pa
 
-    if column.null_count:
-        first = column.is_null().index(True).as_py()
+    values = column.to_pylist()
+    missing = [row for row, value in enumerate(values) if value is None or value == ""]
+    if missing:
         raise ValueError(
-            f"{path}: {column.null_count} labels in column {name!r} are missing, the first in row {first}: mend or"
-            " remove them"
+            f"{path}: column {name!r} lacks {len(missing)} labels, the first in row {missing[0]}: mend or"
+            " remove such rows"
         )
-    kind = column.type
-    if pa.types.is_integer(kind) or pa.types.is_boolean(kind):
-        return column.to_numpy()
-    values = column.to_numpy()
-    if pa.types.is_floating(kind) and np.all(values == np.floor(values)):
-        return values
-    return np.array([str(value) for value in column.to_pylist()])
+    is_float = pa.types.is_floating(column.type) and all(value.is_integer() for value in values)
+    if is_float or pa.types.is_integer(column.type) or pa.types.is_boolean(column.type):
+        return np.array(values)
+    return np.array([str(value) for value in values])
 
 
 def _matrix(table: "pa.Table", path: Path) -> Tensor:
     import pyarrow as pa
 
     def is_number(kind: "pa.DataType") -> bool:
+        is_real = pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind)
         # A column without any value has a type of its own.
-        tests = (
-            pa.types.is_integer,
-            pa.types.is_floating,
-            pa.types.is_boolean,
-            pa.types.is_decimal,
-            pa.types.is_null,
-        )
-        return any(test(kind) for test in tests)
+        return is_real or pa.types.is_boolean(kind) or pa.types.is_null(kind)
 
     wrong = [field.name for field in table.schema if not is_number(field.type)]
     if wrong or not table.num_columns:
-        what = f"{_list(wrong)} not numeric: leave out what is no feature, with data.drop=[{','.join(wrong[:5])}]"
+        what = f"not numeric: {_list(wrong)}: leave such columns out, with data.drop=[{','.join(wrong[:5])}]"
         raise ValueError(f"{path}: {what if wrong else 'no column is left as a feature: drop fewer'}")
     table = table.cast(pa.schema([(name, pa.float32()) for name in table.column_names]), safe=False)
     x = np.empty((table.num_rows, table.num_columns), np.float32)
