@@ -1,5 +1,6 @@
 """The LightningDataModule: a source, its splits, their loaders."""
 
+from collections.abc import Callable
 from typing import Any, Literal
 
 import torch
@@ -7,12 +8,22 @@ from lightning import LightningDataModule
 from torch import Tensor
 
 from contractive.checks.data import check_data
+from contractive.data.array import read_array
 from contractive.data.digits import read_digits
 from contractive.data.examples import Examples, to_float
+from contractive.data.image_folder import read_image_folder
 from contractive.data.loader import BatchLoader
 from contractive.data.named import CLASSES, fetch, read_named
 from contractive.data.splits import cut
+from contractive.data.table import read_table
 from contractive.scaling import Scaler
+
+READERS: dict[str, Callable[..., dict[str, Examples]]] = {
+    "digits": read_digits,
+    "array": read_array,
+    "table": read_table,
+    "image_folder": read_image_folder,
+}
 
 Split = Literal["train", "val", "test"]
 
@@ -23,7 +34,8 @@ class DataModule(LightningDataModule):
     Splits that the source does not bring are cut from its training examples, seeded and stratified.
 
     Args:
-        source: ``digits``, ``mnist``, ``fashion_mnist``, ``kmnist`` or ``cifar10``.
+        source: ``digits``, ``mnist``, ``fashion_mnist``, ``kmnist``, ``cifar10``, ``array``, ``table`` or
+            ``image_folder``.
         batch_size: examples in a batch.
         seed: what splits and shuffling depend on.
         val_fraction, test_fraction: the shares to cut, of all training examples.
@@ -151,7 +163,7 @@ class DataModule(LightningDataModule):
     def _read(self) -> dict[str, Examples]:
         if self.source in CLASSES:
             return read_named(self.source, **self.options)
-        return read_digits()
+        return READERS[self.source](**self.options)
 
     def _loader(self, name: str, shuffle: bool = False, drop_last: bool = False) -> BatchLoader:
         trainer = self.trainer
