@@ -52,6 +52,7 @@ def train(config: DictConfig, directory: Path) -> float:
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
     warnings.filterwarnings("ignore", ".*does not have many workers.*")
     warnings.filterwarnings("ignore", ".*isinstance.treespec, LeafSpec.*")
+    warnings.filterwarnings("ignore", ".*smaller than the logging interval.*")
     warnings.filterwarnings("ignore", "Checkpoint directory .* exists and is not empty")
     settings = plain(config)
     seed_everything(settings["seed"], verbose=False)
