@@ -213,6 +213,16 @@ def test_what_is_no_readable_file_is_refused(tmp_path):
     refused(tmp_path / "x.csv", ".npy or .npz or .pt", "'.csv'")
 
 
+def test_a_file_that_may_not_be_read_is_refused(npy, monkeypatch):
+    path = npy(X)
+
+    def refuse(*_):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("pathlib.Path.open", refuse)  # root may read everything, so no mode would do
+    refused(path, "may not be read", error=PermissionError)
+
+
 def test_archives_without_examples_are_refused(tmp_path):
     np.savez(tmp_path / "a.npz", a=X, b=X)
     refused(tmp_path / "a.npz", "data.x_key", "a, b")

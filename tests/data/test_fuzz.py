@@ -73,9 +73,12 @@ def check(folder: Path, name: str, content: bytes) -> bool:
     folder.mkdir(exist_ok=True)
     path = folder / name
     path.write_bytes(content)
+    examples, error = None, None
     try:
         examples = read(path)["train"]
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError) as told:
+        error = told
+    if examples is None:
         message = str(error)
         assert type(error) in (ValueError, FileNotFoundError, PermissionError), repr(error)
         assert "\n" not in message and str(folder) in message, message

@@ -136,6 +136,14 @@ def test_missing_and_infinite_values_are_refused_with_their_place(save):
     refused(save(FRAME.assign(kind=[1, 2, None, 4, 3])), "1 labels", "row 2", "'kind'", label="kind")
 
 
+def test_a_label_that_is_nan_is_missing(tmp_path):
+    import pyarrow as pa
+    import pyarrow.parquet
+
+    pa.parquet.write_table(pa.table({"a": [1.0, 2.0], "y": [0.0, np.nan]}), tmp_path / "t.parquet")
+    refused(tmp_path / "t.parquet", "1 labels", "row 1", label="y")
+
+
 def test_one_row_or_none_is_refused(save):
     refused(save(FRAME[:1]), "holds 1 of the at least 2", label="kind")
     refused(save(FRAME[:0].astype({"kind": int, "open": int})), "holds 0 of the at least 2", label="kind")
@@ -146,6 +154,18 @@ def test_a_table_without_names_of_columns_is_refused(tmp_path):
     refused(tmp_path / "t.csv", "first line holds numbers")
     (tmp_path / "t.csv").write_text("a,b,a\n3,4,5\n5,6,7\n")
     refused(tmp_path / "t.csv", "a names more than one column")
+
+
+def test_columns_that_pandas_numbered_are_features_and_its_row_index_is_not(save, tmp_path):
+    numbered = pd.DataFrame({"0": [1, 2], "1": [3, 5]})
+    assert read_table(save(numbered))["train"].x.tolist() == [[1, 3], [2, 5]]
+    path = tmp_path / "i.csv"
+    FRAME.to_csv(path)
+    refused(path, "row index", "data.drop=['']", label="kind")
+    assert read_table(path, label="kind", drop=[""])["train"].x.shape == (5, 3)
+    path = tmp_path / "i.parquet"
+    FRAME.set_index(np.array([3, 1, 4, 0, 2])).to_parquet(path)
+    refused(path, "row index", "data.drop=['__index_level_0__']", label="kind")
 
 
 def test_a_line_of_another_length_is_refused(tmp_path):

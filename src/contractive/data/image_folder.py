@@ -14,7 +14,7 @@ from contractive.checks.values import check_flag, check_integer
 from contractive.data.examples import Examples
 from contractive.data.files import Setting, check_count, one_line, read_splits
 
-# What torchvision.datasets.ImageFolder takes for pictures; here only to tell a misplaced picture from a note.
+# What torchvision.datasets.ImageFolder takes for pictures; here only to tell pictures from notes.
 PICTURES = (".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".webp", ".gif")
 
 
@@ -119,7 +119,7 @@ def _find(folder: Path) -> tuple[list[Path], list[str] | None, list[Path]]:
     misplaced = [file.name for file in beside if file.suffix.lower() in PICTURES]
     if misplaced:
         raise ValueError(
-            f"{folder}: {misplaced[0]} and {len(misplaced) - 1} more pictures lie beside sub-folders with pictures:"
+            f"{folder}: {len(misplaced)} pictures, the first {misplaced[0]}, lie beside such sub-folders:"
             " move them into the sub-folder of their class, or remove the sub-folders"
         )
     labels = [name for name, files in classes.items() for _ in files]

@@ -66,6 +66,12 @@ def read_table(
                 raise ValueError(f"{where}: has no column {name!r}{hint}")
         y = None if label is None else as_labels(_label(table[label], label, where), len(table), where)
         own = [name for name in names if name != label and name not in left_out]
+        index = [name for name in own if not name or name.startswith("__index_level_")]
+        if index:
+            raise ValueError(
+                f"{where}: column {index[0]!r} has no name, as a row index of pandas: leave it out, with"
+                f" data.drop=['{index[0]}']"
+            )
         if split == "train":
             features[:] = own
         elif set(own) != set(features):
@@ -100,9 +106,14 @@ def _open(path: Path) -> "pa.Table":
 
     try:
         if suffix == ".csv":
-            return pyarrow.csv.read_csv(path)
-        with pyarrow.parquet.ParquetFile(path, page_checksum_verification=True) as file:
-            return file.read(use_pandas_metadata=False)
+            table = pyarrow.csv.read_csv(path)
+        else:
+            with pyarrow.parquet.ParquetFile(path, page_checksum_verification=True) as file:
+                table = file.read(use_pandas_metadata=False)
+        # Names and texts that are no UTF-8, and damaged offsets, would show only when they are used.
+        str(table.column_names)
+        table.validate(full=True)
+        return table
     except Exception as error:  # broken files end in errors of many types, deep inside pyarrow
         said = one_line(error)
         raise ValueError(f"{path}: is no {suffix} table, or broken{looks_like(path)} ({said})") from error
@@ -111,12 +122,14 @@ def _open(path: Path) -> "pa.Table":
 def _names(table: "pa.Table", path: Path) -> list[str]:
     names: list[str] = table.column_names
     twice = sorted({name for name in names if names.count(name) > 1})
-    if all(_is_number(name) for name in names):
+    if twice:
+        raise ValueError(f"{path}: {_list(twice)} names more than one column: rename them")
+    # pandas numbers columns without names from 0; other numbers are an example that would be lost.
+    numbered = path.suffix.lower() == ".parquet" or names == [str(i) for i in range(len(names))]
+    if not numbered and all(_is_number(name) for name in names):
         raise ValueError(
             f"{path}: the first line holds numbers: add a line with the columns' names before it"
         )
-    if twice:
-        raise ValueError(f"{path}: {_list(twice)} names more than one column: rename them")
     return names
 
 
@@ -132,7 +145,7 @@ def _label(column: "pa.ChunkedArray", name: str, path: Path) -> np.ndarray:
     import pyarrow as pa
 
     values = column.to_pylist()
-    missing = [row for row, value in enumerate(values) if value is None or value == ""]
+    missing = [row for row, value in enumerate(values) if value in (None, "") or value != value]
     if missing:
         raise ValueError(
             f"{path}: column {name!r} lacks {len(missing)} labels, the first in row {missing[0]}: mend or"
