@@ -14,7 +14,7 @@ from torch import Tensor
 from contractive.data.examples import Examples
 from contractive.data.files import Setting, as_path, check_file, looks_like, one_line, read_splits
 from contractive.data.finite import check_finite
-from contractive.data.labels import as_labels
+from contractive.data.labels import as_labels, to_ids
 from contractive.data.npy import read_npy
 
 SUFFIXES = (".npy", ".npz", ".pt")
@@ -66,20 +66,39 @@ def read_array(
         x = _load(stored.pop(name), _feature_type, where)
         if x.ndim < 2 or 0 in x.shape[1:]:
             raise ValueError(f"{where}: must be (n, features) or (n, ...); got shape {x.shape}: reshape it")
-        examples = _channels_first(torch.from_numpy(x))
+        examples = channels_first(torch.from_numpy(x))
         check_finite(examples, where)
 
-        separate = split == "train" and labels is not None
-        if separate:
-            where = as_path(str(labels))
-            stored = _open(where)
-        name = _choose(stored, y_key, Y_KEYS, lone=separate)
-        if name is None and (separate or y_key is not None):
+        if split == "train" and labels is not None:
+            return examples, _read_labels(as_path(labels), len(x), y_key)
+        name = _choose(stored, y_key, Y_KEYS, lone=False)
+        if name is None and y_key is not None:
             raise ValueError(f"{where}: set data.y_key to the array with the labels, of {_list(stored)}")
         y = None if name is None else as_labels(_load(stored[name], _same_type, where), len(x), where)
         return examples, y
 
     return read_splits(read, path, val_path, test_path, "a .npy, .npz or .pt file")
+
+
+def read_labels(path: str | Path, n: int, y_key: str | None = None) -> Tensor:
+    """The labels of ``n`` examples from a file of their own, as :func:`to_ids` makes them, ``(n,)``.
+
+    Raises:
+        ValueError: in one line with file, place and remedy, for anything in the file that cannot be used.
+        OSError: if it is not there or may not be read.
+    """
+    where = as_path(path)
+    ids = to_ids({"train": _read_labels(where, n, y_key)}, {"train": where})["train"]
+    assert ids is not None
+    return ids
+
+
+def _read_labels(where: Path, n: int, y_key: str | None) -> np.ndarray:
+    stored = _open(where)
+    name = _choose(stored, y_key, Y_KEYS, lone=True)
+    if name is None:
+        raise ValueError(f"{where}: set data.y_key to the array with the labels, of {_list(stored)}")
+    return as_labels(_load(stored[name], _same_type, where), n, where)
 
 
 def _open(path: Path) -> dict[str, Load]:
@@ -171,7 +190,8 @@ def _same_type(dtype: np.dtype) -> np.dtype:
     return dtype
 
 
-def _channels_first(x: Tensor) -> Tensor:
+def channels_first(x: Tensor) -> Tensor:
+    """Bytes that are pictures as ``(n, channels, height, width)``; anything else as it is."""
     if x.dtype != torch.uint8 or (x.ndim == 4 and x.shape[1] in (1, 3)):
         return x
     if x.ndim == 3:
