@@ -95,9 +95,9 @@ def test_dropout_drops_the_same_units_at_both_points():
 @pytest.mark.parametrize(
     ("settings", "words"),
     [
-        ({"sigma": 0}, "sigma must be a number above 0, got 0"),
-        ({"samples": 0}, "samples must be a whole number of at least 1, got 0"),
-        ({"probes": 0}, "probes must be a whole number"),
+        ({"sigma": 0}, "sigma must be a finite number > 0; got 0"),
+        ({"samples": 0}, "samples must be an integer >= 1; got 0"),
+        ({"probes": 0}, "probes must be an integer"),
         ({"method": "layerwise"}, "method must be one of auto, closed_form, hutchinson"),
         ({"method": "closed_form"}, "one linear layer"),
     ],
