@@ -94,7 +94,6 @@ def test_files_are_valid_before_they_are_damaged(tmp_path, name):
     assert check(tmp_path / "f", name, VALID[name])
 
 
-@pytest.mark.filterwarnings("ignore:.*files are left out")
 @pytest.mark.parametrize("suffix", FOREIGN)
 @fuzz
 @given(content=st.binary(max_size=300), start=st.sampled_from([b"", *(v[:24] for v in VALID.values())]))
@@ -102,7 +101,6 @@ def test_random_bytes(tmp_path, suffix, content, start):
     check(tmp_path / "f", f"x{suffix}", start + content)
 
 
-@pytest.mark.filterwarnings("ignore:.*files are left out")
 @pytest.mark.parametrize("name", VALID)
 @fuzz
 @given(data=st.data())
@@ -114,7 +112,6 @@ def test_truncated_files(tmp_path, name, data):
     assert not read or Path(name).suffix not in (".npy", ".npz", ".pt", ".parquet")
 
 
-@pytest.mark.filterwarnings("ignore:.*files are left out")
 @pytest.mark.parametrize("name", VALID)
 @fuzz
 @given(data=st.data())
@@ -126,7 +123,6 @@ def test_flipped_bytes(tmp_path, name, data):
     check(tmp_path / "f", name, bytes(content))
 
 
-@pytest.mark.filterwarnings("ignore:.*files are left out")
 @pytest.mark.parametrize("suffix", FOREIGN)
 @pytest.mark.parametrize("name", VALID)
 def test_files_under_a_false_name(tmp_path, name, suffix):

@@ -1,5 +1,6 @@
 """A user's own pictures: a folder of them, or one with a sub-folder for each class."""
 
+import logging
 import os
 import warnings
 from collections.abc import Sequence
@@ -13,6 +14,8 @@ from torch import Tensor
 from contractive.checks.values import check_flag, check_integer
 from contractive.data.examples import Examples
 from contractive.data.files import Setting, check_count, one_line, read_splits
+
+log = logging.getLogger(__name__)
 
 # What torchvision.datasets.ImageFolder takes for pictures; here only to tell pictures from notes.
 PICTURES = (".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".webp", ".gif")
@@ -76,9 +79,8 @@ def read_image_folder(
             first, reason = next(iter(reasons.items()))
             if strict:
                 raise ValueError(f"{first}: {reason}: remove it, or set data.strict=false")
-            warnings.warn(
-                f"{where}: {len(reasons)} files are left out; the first, {first.name}, {reason}",
-                stacklevel=2,
+            log.warning(
+                "%s: %d files are left out; the first, %s, %s", where, len(reasons), first.name, reason
             )
         check_count(len(kept), split, where)
         return x[: len(kept)], None if classes is None else np.array(classes)[kept]
