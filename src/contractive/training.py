@@ -22,6 +22,16 @@ from contractive.checkpoints import read_checkpoint
 from contractive.cli import plain
 from contractive.data import DataModule
 
+COMPARED = (
+    "model.lam",
+    "model.hidden",
+    "model.activation",
+    "model.reconstruction",
+    "optimizer.lr",
+    "data.source",
+    "seed",
+)
+
 
 def train(config: DictConfig, directory: Path) -> float:
     """Train, test the best epoch, and leave the run's files in ``directory``.
@@ -42,6 +52,7 @@ def train(config: DictConfig, directory: Path) -> float:
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
     warnings.filterwarnings("ignore", ".*does not have many workers.*")
     warnings.filterwarnings("ignore", ".*isinstance.treespec, LeafSpec.*")
+    warnings.filterwarnings("ignore", ".*smaller than the logging interval.*")
     warnings.filterwarnings("ignore", "Checkpoint directory .* exists and is not empty")
     settings = plain(config)
     seed_everything(settings["seed"], verbose=False)
@@ -81,14 +92,12 @@ def train(config: DictConfig, directory: Path) -> float:
         (figures,) = evaluate(model, datamodule=data, verbose=False)
         metrics |= figures
     metrics |= {"epochs": epochs, "best_epoch": best["epoch"] + 1, "seconds": time.monotonic() - start}
-    _write_json(directory / "metrics.json", metrics)
+    if trainer.is_global_zero:
+        _write_json(directory / "metrics.json", metrics)
     for logger in trainer.loggers:
         if isinstance(logger, TensorBoardLogger):
-            # Settings and final figures in one place make TensorBoard's HParams tab.
-            figures = {
-                f"hparams/{key.replace('/', '_')}": v for key, v in metrics.items() if key.startswith("test/")
-            }
-            logger.log_hyperparams(_flat(settings), figures)
+            figures = {name: value for name, value in metrics.items() if name.startswith("test/")}
+            logger.log_hyperparams(compared_settings(settings), figures, step=trainer.global_step)
             logger.finalize("success")
     if trainer.is_global_zero:
         print_summary(metrics, directory, epochs)
@@ -149,6 +158,16 @@ def _write_json(path: Path, content: dict[str, float]) -> None:
     unfinished = path.with_suffix(".tmp")
     unfinished.write_text(json.dumps(content, indent=2) + "\n")
     unfinished.replace(path)
+
+
+def compared_settings(settings: dict[str, Any]) -> dict[str, Any]:
+    """The settings by which TensorBoard's HParams tab compares runs: the usual ones and those overridden.
+
+    All of them would bury the few that differ.
+    """
+    flat = _flat(settings)
+    overridden = [override.split("=")[0].lstrip("+") for override in HydraConfig.get().overrides.task]
+    return {key: flat[key] for key in (*COMPARED, *overridden) if key in flat}
 
 
 def _flat(settings: dict[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -61,6 +61,13 @@ def auto(
         if _affordable_by_autodiff(*sizes, max_ratio):
             return autodiff(encoder, x)
         return hutchinson(encoder, x, probes=probes, generator=generator)
+    return _any_module(encoder, x, max_ratio, probes, generator)
+
+
+@torch.compiler.disable
+def _any_module(
+    encoder: Encoder, x: Tensor, max_ratio: float, probes: int, generator: torch.Generator | None
+) -> tuple[Tensor, Tensor]:
     # Neither size nor cost of such an encoder is known before it has been evaluated.
     encoded = linearise(encoder, x)
     if _affordable_by_autodiff(math.prod(x.shape[1:]), encoded.code.shape[1], max_ratio):

@@ -14,7 +14,11 @@ from contractive.penalties.structure import Encoder
 
 MEMORY_MIB = 512
 
+# Vectorising over more directions than fit into a processor's cache together makes them slower.
+_CACHE = 2**24
 
+
+@torch.compiler.disable  # the compiler cannot trace a vector-Jacobian product that outlives its function
 def autodiff(
     encoder: Encoder, x: Tensor, *, side: str = "auto", memory_mib: int = MEMORY_MIB
 ) -> tuple[Tensor, Tensor]:
@@ -47,8 +51,9 @@ def autodiff(
 def exact_penalty(encoded: Linearised, x: Tensor, side: str = "auto", memory_mib: int = MEMORY_MIB) -> Tensor:
     """``Σ_k ‖J e_k‖²`` over the basis of one side, as many basis vectors at a time as fit into the memory."""
     if side == "auto":
-        side = "code" if math.prod(encoded.code.shape[1:]) <= math.prod(x.shape[1:]) else "input"
-    like, apply = (encoded.code, encoded.pull) if side == "code" else (x, encoded.push)
+        fewer_inputs = math.prod(x.shape[1:]) < encoded.code.shape[1]
+        side = "input" if fewer_inputs and encoded.push is not None else "code"
+    like, apply = encoded.along(side, x)
     size = math.prod(like.shape[1:])
 
     def squares(start: int, stop: int) -> Tensor:
@@ -57,21 +62,19 @@ def exact_penalty(encoded: Linearised, x: Tensor, side: str = "auto", memory_mib
         rows = apply(basis.view(-1, 1, *like.shape[1:]).expand(-1, *like.shape))
         return rows.to(accumulation_dtype(rows)).flatten(2).square().sum((0, 2))
 
-    if torch.compiler.is_compiling():
-        return squares(0, size)
     with _OutputBytes() as first:
         penalty = squares(0, 1)
     # Twice, because the gradient of a direction takes about as much again.
-    at_once = max(1, memory_mib * 2**20 // max(1, 2 * first.total))
-    if size - 1 <= at_once:
-        return penalty + squares(1, size) if size > 1 else penalty
+    fit = max(1, memory_mib * 2**20 // max(1, 2 * first.total))
+    at_once = fit if like.is_cuda else min(fit, max(1, _CACHE // max(1, first.total)))
+    # Without checkpoints the graphs of all chunks are kept for the backward pass together.
+    again = torch.is_grad_enabled() and size > fit
     for start in range(1, size, at_once):
-        stop = min(size, start + at_once)
-        # Without a checkpoint the graphs of all chunks would be kept for the backward pass together.
+        chunk = start, min(size, start + at_once)
         penalty = penalty + (
-            checkpoint(squares, start, stop, use_reentrant=False, preserve_rng_state=False)
-            if torch.is_grad_enabled()
-            else squares(start, stop)
+            checkpoint(squares, *chunk, use_reentrant=False, preserve_rng_state=False)
+            if again
+            else squares(*chunk)
         )
     return penalty
 

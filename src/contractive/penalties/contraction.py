@@ -14,7 +14,7 @@ from contractive.penalties.finite_difference import finite_difference
 from contractive.penalties.hutchinson import hutchinson
 from contractive.penalties.inputs import check_input
 from contractive.penalties.layerwise import layerwise
-from contractive.penalties.structure import Encoder
+from contractive.penalties.structure import Encoder, uncompiled
 
 Method = Callable[..., tuple[Tensor, Tensor]]
 
@@ -77,6 +77,7 @@ def contraction_penalty(
     (torch.Size([2, 3]), torch.Size([2]))
     """
     check_penalty(method, **options)
+    encoder = uncompiled(encoder)
     check_input(encoder, x, generator)
     if method in _EXACT:
         return _EXACT[method](encoder, x, **options)

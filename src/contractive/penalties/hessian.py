@@ -11,7 +11,7 @@ from contractive.penalties.inputs import check_input
 from contractive.penalties.linearise import linearise
 from contractive.penalties.precision import accumulation_dtype, without_autocast
 from contractive.penalties.randomness import remember_randomness
-from contractive.penalties.structure import Encoder, Layer, dense_layers, layers
+from contractive.penalties.structure import Encoder, Layer, dense_layers, layers, uncompiled
 
 
 def hessian_penalty(
@@ -51,6 +51,7 @@ def hessian_penalty(
     tensor([0., 0., 0., 0., 0.], grad_fn=<DivBackward0>)
     """
     check_hessian(method, sigma=sigma, samples=samples, probes=probes)
+    encoder = uncompiled(encoder)
     check_input(encoder, x, generator)
     noise = sigma * torch.randn((samples, *x.shape), dtype=x.dtype, device=x.device, generator=generator)
     dense = dense_layers(encoder, x)
@@ -88,6 +89,7 @@ def _by_layer(stack: list[Layer], x: Tensor, noise: Tensor, v: Tensor) -> Tensor
     return torch.stack([mean_square(at_x - other) for other in moved]).mean(0)
 
 
+@torch.compiler.disable
 def _any_module(
     encoder: Encoder, x: Tensor, noise: Tensor, probes: int, generator: torch.Generator | None
 ) -> Tensor:

@@ -1,5 +1,7 @@
 """The stochastic estimate of the penalty, for encoders of any size."""
 
+from typing import Any
+
 import torch
 from torch import Tensor
 
@@ -53,22 +55,33 @@ def hutchinson(
     count = min(batch, max(1, round(fraction * batch)))
     order = torch.randperm(batch, device=x.device, generator=generator) if count < batch else None
     chosen = None if order is None else order[:count]
-    x_chosen = x if chosen is None else x[chosen]
     stack = layers(encoder, x) if side != "code" else None
     if stack is not None:
-        v = random_directions(probes, x_chosen, distribution, generator)
+        directions_like = x if chosen is None else x[chosen]
+        v = random_directions(probes, directions_like, distribution, generator)
         code, projections = push_by_layer(stack, x, v, chosen)
     else:
-        encoded = linearise(encoder, x_chosen)
-        projections = project(encoded, x_chosen, side, probes, distribution, generator)
-        code = encoded.code
-        if order is not None:
-            rest = x[order[count:]]
-            code = torch.cat([code, flat_code(encoder(rest), rest)])[order.argsort()]
+        code, projections = _project_any_module(
+            encoder, x, order, count, side, probes, distribution, generator
+        )
     penalty = mean_square(projections)
     if chosen is not None:
         penalty = penalty.new_zeros(batch).index_copy(0, chosen, penalty * (batch / count))
     return code, penalty
+
+
+@torch.compiler.disable
+def _project_any_module(
+    encoder: Encoder, x: Tensor, order: Tensor | None, count: int, *how: Any
+) -> tuple[Tensor, Tensor]:
+    """Code of all examples and ``project`` for the first ``count`` of ``order``."""
+    if order is None:
+        encoded = linearise(encoder, x)
+        return encoded.code, project(encoded, x, *how)
+    first, rest = x[order[:count]], x[order[count:]]
+    encoded = linearise(encoder, first)
+    code = torch.cat([encoded.code, flat_code(encoder(rest), rest)])
+    return code[order.argsort()], project(encoded, first, *how)
 
 
 def project(
@@ -80,9 +93,8 @@ def project(
     generator: torch.Generator | None = None,
 ) -> Tensor:
     """``Jv`` for random ``v`` (``side="input"``), else ``Jᵀu`` for random ``u``: ``(probes, batch, …)``."""
-    if side == "input":
-        return encoded.push(random_directions(probes, x, distribution, generator))
-    return encoded.pull(random_directions(probes, encoded.code.detach(), distribution, generator))
+    like, apply = encoded.along("input" if side == "input" else "code", x)
+    return apply(random_directions(probes, like, distribution, generator))
 
 
 def mean_square(projections: Tensor) -> Tensor:

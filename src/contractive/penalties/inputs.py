@@ -1,16 +1,14 @@
 """What every method asks of the encoder and of ``x``, and what it returns."""
 
-import math
-
 import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from contractive.penalties.structure import Affine, Encoder, layers
+from contractive.penalties.structure import Encoder
 
 
 def check_input(encoder: Encoder, x: Tensor, generator: torch.Generator | None = None) -> None:
-    """Raise a ValueError if ``x`` is no real batch, does not fit, or the encoder mixes its examples."""
+    """Raise a ValueError if ``x`` is no real batch or the encoder mixes its examples."""
     if not x.is_floating_point():
         raise ValueError(f"x must be of a floating-point type, got {x.dtype}: convert it with x.float()")
     if x.dim() < 2:
@@ -22,9 +20,6 @@ def check_input(encoder: Encoder, x: Tensor, generator: torch.Generator | None =
             f"generator must be on the device of x, {x.device}, got one on {generator.device}: "
             f"make it with torch.Generator({x.device.type!r})"
         )
-    stack = layers(encoder, x)
-    if stack is not None:
-        _check_first_layer(stack[0].affine, x)
     if not isinstance(encoder, nn.Module):
         return
     for name, module in encoder.named_modules():
@@ -45,16 +40,3 @@ def flat_code(code: Tensor, x: Tensor) -> Tensor:
             f"got a code of shape {tuple(code.shape)} for x of shape {tuple(x.shape)}"
         )
     return code.flatten(1) if code.dim() > 1 else code[:, None]
-
-
-def _check_first_layer(affine: Affine, x: Tensor) -> None:
-    if isinstance(affine, nn.Linear):
-        takes, has, what = affine.in_features, math.prod(x.shape[1:]), "features"
-    else:
-        takes, has, what = affine.in_channels, x.shape[1], "channels"
-    if takes != has:
-        raise ValueError(
-            f"x must have {takes} {what} per example, as the encoder takes, got {has} in {tuple(x.shape)}"
-        )
-    if affine.weight.dtype != x.dtype and not torch.is_autocast_enabled(x.device.type):
-        raise ValueError(f"x must be of the encoder's type {affine.weight.dtype}, got {x.dtype}")

@@ -59,7 +59,7 @@ def layerwise(encoder: Encoder, x: Tensor, *, memory_mib: int = MEMORY_MIB) -> t
     if torch.compiler.is_compiling():
         return h, _by_formula(*slopes, *weights)
     with without_autocast(x):
-        order = cheapest_order([weights[0].shape[1], *(w.shape[0] for w in weights)])
+        order, _ = cheapest_order([weights[0].shape[1], *(w.shape[0] for w in weights)])
         return h, _SquaredNorm.apply(order, memory_mib, *slopes, *weights)
 
 

@@ -5,9 +5,11 @@ subclass, a parametrised or weight-normalised layer may compute something else, 
 that take any module.
 """
 
+import math
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -28,6 +30,12 @@ class Layer(NamedTuple):
 
     affine: Affine
     activation: Pointwise
+
+
+def uncompiled(encoder: Encoder) -> Encoder:
+    """The module that was given to ``torch.compile``, whose result has no second derivative."""
+    original = getattr(encoder, "_orig_mod", None)
+    return encoder if original is None else original
 
 
 def pre_activation(layer: Layer, h: Tensor) -> Tensor:
@@ -75,6 +83,9 @@ def layers(encoder: Encoder, x: Tensor) -> list[Layer] | None:
     ``nn.Flatten()`` is not in the list: what a linear layer takes is flattened anyway. Dropout in evaluation
     mode does nothing and is left out too.
 
+    Raises:
+        ValueError: ``x`` has not the size or the type that the first layer takes.
+
     >>> import torch
     >>> [type(layer.affine).__name__ for layer in layers(nn.Linear(3, 2), torch.ones(5, 3))]
     ['Linear']
@@ -98,7 +109,22 @@ def layers(encoder: Encoder, x: Tensor) -> list[Layer] | None:
             found[-1] = Layer(found[-1].affine, activation)
         else:
             return None
+    if found:
+        _check_fit(found[0].affine, x)
     return found or None
+
+
+def _check_fit(affine: Affine, x: Tensor) -> None:
+    if isinstance(affine, nn.Linear):
+        takes, has, what = affine.in_features, math.prod(x.shape[1:]), "features"
+    else:
+        takes, has, what = affine.in_channels, x.shape[1], "channels"
+    if takes != has:
+        raise ValueError(
+            f"x must have {takes} {what} per example, as the encoder takes, got {has} in {tuple(x.shape)}"
+        )
+    if affine.weight.dtype != x.dtype and not torch.is_autocast_enabled(x.device.type):
+        raise ValueError(f"x must be of the encoder's type {affine.weight.dtype}, got {x.dtype}")
 
 
 def dense_layers(encoder: Encoder, x: Tensor) -> list[Layer] | None:

@@ -1,0 +1,70 @@
+"""TensorBoard on a real sweep, in a browser."""
+
+import json
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+
+import pytest
+
+from tests.browser import needs_chromium, screenshot
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+@pytest.fixture
+def dashboard(train):
+    """The address of TensorBoard on a sweep of two runs."""
+    sweep = train(
+        "-m", "model.lam=0,0.1", "model.hidden=[16]", "trainer.max_epochs=2", "callbacks=default", to="sweep"
+    )
+    port = free_port()
+    command = [sys.executable, "-m", "tensorboard.main", "--logdir", sweep, "--port", str(port)]
+    with subprocess.Popen(
+        [*command, "--host", "127.0.0.1"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    ) as process:
+        address = f"http://127.0.0.1:{port}"
+        for _ in range(120):
+            try:
+                tags = urllib.request.urlopen(f"{address}/data/plugin/scalars/tags").read()
+                if b"test/loss" in tags and b'"1"' in tags:
+                    break
+            except OSError:
+                pass
+            time.sleep(0.5)
+        yield address
+        process.terminate()
+
+
+@needs_chromium
+def test_the_dashboard_shows_scalars_images_and_hparams_without_an_error(dashboard, tmp_path):
+    shows = {
+        "?tagFilter=reconstruction#timeseries": ["train/reconstruction", "val/reconstruction"],
+        "?tagFilter=penalty#timeseries": ["train/penalty", "val/penalty", "test/penalty"],
+        "?tagFilter=reconstructions|filters#timeseries": ["reconstructions", "filters"],
+        "#hparams": [],  # its table lies in a shadow tree: see below
+    }
+    for number, (tab, words) in enumerate(shows.items()):
+        # The page draws what is in view when it finds the time: on a busy machine not at the first look.
+        for _ in range(4):
+            visit = screenshot(f"{dashboard}/{tab}", tmp_path / f"{number}.png", wait_ms=20_000)
+            errors = [line for line in visit.console if "error" in line.lower()]
+            assert not errors, tab
+            missing = [word for word in words if word not in visit.dom]
+            if not missing:
+                break
+        assert not missing, tab
+    request = urllib.request.Request(
+        f"{dashboard}/data/plugin/hparams/experiment",
+        b'{"experimentName": ""}',
+        {"Content-Type": "application/json"},
+    )
+    compared = json.load(urllib.request.urlopen(request))
+    assert "model.lam" in [info["name"] for info in compared["hparamInfos"]]
+    assert "test/penalty" in [info["name"]["tag"] for info in compared["metricInfos"]]
