@@ -28,7 +28,8 @@ def train(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., Path
     def run(*arguments: str, to: str = "run") -> Path:
         directory = tmp_path / to
         key = "hydra.sweep.dir" if "-m" in arguments else "hydra.run.dir"
-        pictures = [] if "--config-path" in arguments else ["callbacks=minimal"]
+        chosen = any(argument.startswith(("callbacks=", "--config-path")) for argument in arguments)
+        pictures = [] if chosen else ["callbacks=minimal"]
         # Raise, so that tests see what is raised.
         monkeypatch.setenv("HYDRA_FULL_ERROR", "1")
         monkeypatch.setattr("contractive.cli.FULL_ERROR", True)

@@ -67,10 +67,14 @@ class SweepTable(Callback):
 
     def on_multirun_end(self, config: DictConfig, **kwargs: Any) -> None:
         """Print the table, write ``sweep.csv``, and leave with exit code 1 if a run did not finish."""
+        # Here, not above: every run imports this file, and the plots take their time.
+        from contractive.report import write_report
+
         directory = Path(config.hydra.sweep.dir)
         rows = write_table(directory)
         print_table(rows)
-        print(f"Written to {directory / 'sweep.csv'}; to compare the runs: tensorboard --logdir {directory}")
+        print(f"Written to {directory / 'sweep.csv'} and {write_report(directory)}")
+        print(f"Look at it:  tensorboard --logdir {directory}")
         if failed := [row["job"] for row in rows if row["status"] != "finished"]:
             sys.exit(f"{len(failed)} of {len(rows)} runs did not finish: {', '.join(failed)}")
 

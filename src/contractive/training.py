@@ -2,6 +2,7 @@
 
 import json
 import logging
+import os
 import shlex
 import time
 import warnings
@@ -52,6 +53,7 @@ def train(config: DictConfig, directory: Path) -> float:
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
     warnings.filterwarnings("ignore", ".*does not have many workers.*")
     warnings.filterwarnings("ignore", ".*isinstance.treespec, LeafSpec.*")
+    warnings.filterwarnings("ignore", ".*smaller than the logging interval.*")
     warnings.filterwarnings("ignore", "Checkpoint directory .* exists and is not empty")
     settings = plain(config)
     seed_everything(settings["seed"], verbose=False)
@@ -77,6 +79,9 @@ def train(config: DictConfig, directory: Path) -> float:
         callbacks=list(instantiate(config.callbacks).values()),
         logger=list(instantiate(config.logger).values()),
     )
+    # Lightning has torch ask the driver's management library for GPUs, so as not to spoil a later fork. Adam
+    # asks at every step, and nothing forks from here on.
+    os.environ["PYTORCH_NVML_BASED_CUDA_CHECK"] = "0"
     for logger in trainer.loggers:
         if isinstance(logger, TensorBoardLogger):
             text = OmegaConf.to_yaml(config).replace("\n", "\n    ")

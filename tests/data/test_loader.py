@@ -98,3 +98,9 @@ def test_an_epoch_that_was_read_to_its_last_batch_is_over():
         next(iterator)
     assert batches.state_dict() == {"batch": 0}
     assert len(labels(batches)) == 100
+
+
+def test_an_epoch_that_was_left_early_does_not_go_on_in_the_next():
+    batches = loader(shuffle=False)
+    next(iter(batches))
+    assert torch.equal(labels(batches), torch.arange(100))

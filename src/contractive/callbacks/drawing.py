@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
@@ -24,6 +25,8 @@ from contractive.diagnostics.figures import figure_pixels
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+log = logging.getLogger(__name__)
 
 
 def tensorboard_writers(trainer: Trainer) -> list[SummaryWriter]:
@@ -124,8 +127,12 @@ class Drawing(Callback, ABC):
         began = time.monotonic()
         page = Page(writers, Path(trainer.default_root_dir), epoch, trainer.global_step)
         x = data.examples("val", self.examples)[0].to(pl_module.device)
-        with looking_at(pl_module):
-            self.draw(pl_module, x, page)
+        try:
+            with looking_at(pl_module):
+                self.draw(pl_module, x, page)
+        except (ValueError, RuntimeError) as error:
+            # No picture is worth a run: of examples that are all alike there is no geometry to draw.
+            log.warning("%s not drawn in epoch %d: %s", type(self).__name__, epoch, error)
         now = time.monotonic()
         self._spent += now - began
         name = type(self).__name__.lower()

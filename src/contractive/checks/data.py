@@ -40,6 +40,8 @@ def check_data(
     for name in ("download", "grey", "strict"):
         if name in options:
             check_flag(name, options[name])
+    if "in_memory_mib" in options:
+        check_number("in_memory_mib", options["in_memory_mib"], low=0)
     if "path" in options and options["path"] is None:
         raise ValueError(f"path must name the data: data={source} data.path=…")
     for name in FILES:

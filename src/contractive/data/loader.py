@@ -52,7 +52,8 @@ class BatchLoader:
         self.rank = rank
         self.world_size = world_size
         self._epoch = 0
-        self._next_batch = 0
+        self._first_batch = 0
+        self._handed_out = 0
 
     @property
     def sampler(self) -> Self:
@@ -76,22 +77,22 @@ class BatchLoader:
         return min(-(-largest // self.batch_size), smallest)
 
     def __iter__(self) -> Iterator[tuple[Tensor, ...]]:
-        # A generator: Lightning calls iter() before it says which epoch it is, and never asks for more
-        # batches than there are, so that what follows the last one is not reached.
+        # A generator: Lightning calls iter() before it says which epoch it is.
+        first, self._first_batch = self._first_batch, 0
         batches = self._batches()
-        for number in range(self.state_dict()["batch"], len(batches)):
-            self._next_batch = number + 1
+        for number in range(first, len(batches)):
+            self._handed_out = number + 1
             batch = self.examples[batches[number]]
             x = to_float(batch.x)
             yield (x,) if batch.y is None else (x, batch.y)
 
     def state_dict(self) -> dict[str, int]:
         """How many batches of the epoch have been handed out; 0 where it is complete."""
-        return {"batch": self._next_batch % max(len(self), 1)}
+        return {"batch": self._handed_out % max(len(self), 1)}
 
     def load_state_dict(self, state: dict[str, int]) -> None:
         """Start the next epoch with the very next batch."""
-        self._next_batch = state["batch"]
+        self._first_batch = self._handed_out = state["batch"]
 
     def _batches(self) -> tuple[Tensor, ...]:
         """The examples of each batch of the epoch."""

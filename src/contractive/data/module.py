@@ -1,5 +1,8 @@
 """The LightningDataModule: a source, its splits, their loaders."""
 
+from collections.abc import Callable, Mapping
+from functools import partial
+from pathlib import Path
 from typing import Any, Literal
 
 import torch
@@ -7,23 +10,38 @@ from lightning import LightningDataModule
 from torch import Tensor
 
 from contractive.checks.data import check_data
+from contractive.data.array import read_array
 from contractive.data.digits import read_digits
 from contractive.data.examples import Examples, to_float
+from contractive.data.image_folder import read_image_folder
 from contractive.data.loader import BatchLoader
 from contractive.data.named import CLASSES, fetch, read_named
+from contractive.data.parts import MemoryPart, Part, file_parts
 from contractive.data.splits import cut
+from contractive.data.streaming import BlockLoader
+from contractive.data.table import read_table
 from contractive.scaling import Scaler
+
+READERS: dict[str, Callable[..., dict[str, Examples]]] = {
+    "digits": read_digits,
+    "array": read_array,
+    "table": read_table,
+    "image_folder": read_image_folder,
+}
+
+IN_MEMORY_MIB = 256  # a larger array stays in its file
 
 Split = Literal["train", "val", "test"]
 
 
 class DataModule(LightningDataModule):
-    """Serves one source of data, in memory, in its splits.
+    """Serves one source of data in its splits, from memory, or a ``.npy`` file too large for it from disk.
 
     Splits that the source does not bring are cut from its training examples, seeded and stratified.
 
     Args:
-        source: ``digits``, ``mnist``, ``fashion_mnist``, ``kmnist`` or ``cifar10``.
+        source: ``digits``, ``mnist``, ``fashion_mnist``, ``kmnist``, ``cifar10``, ``array``, ``table`` or
+            ``image_folder``.
         batch_size: examples in a batch.
         seed: what splits and shuffling depend on.
         val_fraction, test_fraction: the shares to cut, of all training examples.
@@ -70,8 +88,7 @@ class DataModule(LightningDataModule):
         self.drop_last = drop_last
         self.options = options
         self.scaler: Scaler | None = None
-        self._examples: dict[str, Examples] = {}
-        self._index: dict[str, Tensor] = {}
+        self._parts: Mapping[str, Part] = {}
 
     def prepare_data(self) -> None:
         """Download what is missing; in one process only, where there are several."""
@@ -80,29 +97,20 @@ class DataModule(LightningDataModule):
 
     def setup(self, stage: str | None = None) -> None:
         """Read the source, cut its splits, and fit the scaling on the training split, once."""
-        if self._examples:
+        if self._parts:
             return
-        examples = self._read()
-        train = examples["train"]
-        index = {name: torch.arange(len(part)) for name, part in examples.items()}
-        for name, fraction in self.fractions.items():
-            if name not in examples:
-                # All shares are of what the source brought, so that they do not depend on their order.
-                share = fraction * len(train) / len(index["train"])
-                index["train"], index[name] = cut(index["train"], train.y, share, self.seed, name)
-                examples[name] = train
-        self._examples, self._index = examples, index
+        self._parts = self._file_parts() if self._is_large() else self._memory_parts()
         kind = self.scaling
         if kind == "auto":
-            kind = "none" if train.x.dtype == torch.uint8 else "standard"
+            kind = "none" if self._parts["train"].dtype == torch.uint8 else "standard"
         if kind != "none":
             self.scaler = Scaler(self.input_shape)
-            self.scaler.fit(self.split("train").x, kind)
+            self._parts["train"].fit(self.scaler, kind)
 
     @property
     def input_shape(self) -> tuple[int, ...]:
         """Shape of one example."""
-        return tuple(self._examples["train"].x.shape[1:])
+        return self._parts["train"].shape
 
     @property
     def is_image(self) -> bool:
@@ -110,54 +118,83 @@ class DataModule(LightningDataModule):
         return len(self.input_shape) == 3 and self.input_shape[0] in (1, 3)
 
     def split(self, name: Split) -> Examples:
-        """All examples of a split, in the type in which they are stored."""
-        return self._examples[name][self._index[name]]
+        """All examples of a split in memory, in the type in which they are stored.
+
+        Raises:
+            ValueError: if the split stays in its file, because it is too large for memory.
+        """
+        part = self._parts[name]
+        if not isinstance(part, MemoryPart):
+            raise ValueError(f"the {name} split stays in its file: use {name}_dataloader()")
+        return part.examples[part.index]
 
     def examples(self, name: Split, n: int) -> tuple[Tensor, Tensor | None]:
         """The first ``n`` examples of a split as floats in the data's own units, and their labels."""
-        part = self._examples[name][self._index[name][:n]]
-        return to_float(part.x), part.y
+        first = self._parts[name].first(n)
+        return to_float(first.x), first.y
 
     def check_unit_interval(self) -> None:
         """Check that what the model sees lies in [0, 1], as the cross-entropy needs.
 
+        With ``scaling=unit`` that is so by construction in the training split, and the other splits may
+        reach a little beyond it.
+
         Raises:
             ValueError: naming the values that do not.
         """
-        for name in ("train", "val", "test"):
-            x = to_float(self.split(name).x)
+        for name, part in self._parts.items():
+            low, high = part.extremes()
             if self.scaler is not None:
-                x = self.scaler(x)
-            low, high = x.min().item(), x.max().item()
-            if low < 0 or high > 1:
+                low, high = self.scaler(low[None]), self.scaler(high[None])
+            fitted = self.scaling == "unit" and name != "train"
+            slack = 1e-6
+            if not fitted and (low.min() < -slack or high.max() > 1 + slack):
                 raise ValueError(
                     "model.reconstruction=cross_entropy needs values in [0, 1]; the"
-                    f" {name} split has {low:g} to {high:g}:"
+                    f" {name} split has {low.min():g} to {high.max():g}:"
                     " use data.scaling=unit or model.reconstruction=squared_error"
                 )
 
-    def train_dataloader(self) -> BatchLoader:
+    def train_dataloader(self) -> BatchLoader | BlockLoader:
         """Shuffled batches of the training split."""
         return self._loader("train", shuffle=True, drop_last=self.drop_last)
 
-    def val_dataloader(self) -> BatchLoader:
+    def val_dataloader(self) -> BatchLoader | BlockLoader:
         """Batches of the validation split, in order."""
         return self._loader("val")
 
-    def test_dataloader(self) -> BatchLoader:
+    def test_dataloader(self) -> BatchLoader | BlockLoader:
         """Batches of the test split, in order."""
         return self._loader("test")
 
-    def _read(self) -> dict[str, Examples]:
-        if self.source in CLASSES:
-            return read_named(self.source, **self.options)
-        return read_digits()
+    def _is_large(self) -> bool:
+        """Whether the data are to stay in their file."""
+        path = Path(str(self.options.get("path")))
+        limit = self.options.get("in_memory_mib", IN_MEMORY_MIB) * 2**20
+        return self.source == "array" and path.suffix == ".npy" and path.stat().st_size > limit
 
-    def _loader(self, name: str, shuffle: bool = False, drop_last: bool = False) -> BatchLoader:
+    def _file_parts(self) -> Mapping[str, Part]:
+        names = ("val_path", "test_path", "labels", "y_key")
+        options = {name: self.options.get(name) for name in names}
+        return file_parts(self.options["path"], fractions=self.fractions, seed=self.seed, **options)
+
+    def _memory_parts(self) -> Mapping[str, Part]:
+        options = {name: value for name, value in self.options.items() if name != "in_memory_mib"}
+        read = partial(read_named, self.source) if self.source in CLASSES else READERS[self.source]
+        examples = read(**options)
+        train = examples["train"]
+        left = torch.arange(len(train))
+        parts = {name: MemoryPart(part, torch.arange(len(part))) for name, part in examples.items()}
+        for name, fraction in self.fractions.items():
+            if name not in examples:
+                # All shares are of what the source brought, so that they do not depend on their order.
+                left, taken = cut(left, train.y, fraction * len(train) / len(left), self.seed, name)
+                parts[name] = MemoryPart(train, taken)
+        return {**parts, "train": MemoryPart(train, left)}
+
+    def _loader(self, name: str, shuffle: bool = False, drop_last: bool = False) -> BatchLoader | BlockLoader:
         trainer = self.trainer
-        return BatchLoader(
-            self._examples[name],
-            self._index[name],
+        return self._parts[name].loader(
             self.batch_size,
             shuffle=shuffle,
             seed=self.seed,

@@ -1,0 +1,118 @@
+"""Files that a user names, one for each split: finding them, and checking that what they hold agrees."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+from torch import Tensor
+
+from contractive.data.examples import Examples
+from contractive.data.labels import to_ids
+
+Setting = str | Path | None
+# Reads a path for a split: examples (n, ...) and, where there are any, labels as as_labels gives them.
+Read = Callable[[Path, str], tuple[Tensor, np.ndarray | None]]
+
+# What files start with: what that is called, and which suffixes it may have.
+SIGNATURES = {
+    b"\x93NUMPY": ("a .npy array", (".npy",)),
+    b"PK": ("a zip archive, as .npz and .pt are", (".npz", ".pt")),
+    b"\x80": ("a pickle", (".pt",)),
+    b"PAR1": ("a .parquet table", (".parquet",)),
+    b"\x89PNG": ("a PNG picture", ()),
+    b"\xff\xd8\xff": ("a JPEG picture", ()),
+    b"\x1f\x8b": ("a gzip archive", ()),
+}
+
+
+def read_splits(
+    read: Read, path: Setting, val_path: Setting, test_path: Setting, what: str
+) -> dict[str, Examples]:
+    """Read the training examples and those of each other split that is named.
+
+    Args:
+        read: reads one path.
+        path, val_path, test_path: where each split lies; the last two may be ``None``.
+        what: what ``path`` has to name, for the message.
+
+    Raises:
+        ValueError: if ``path`` is ``None``, if there are fewer than two training examples or none in another
+            split, if the examples of two splits are not of one shape and type, or if the labels of one are
+            strings and of another numbers.
+    """
+    if path is None:
+        raise ValueError(f"path must name {what}: set data.path")
+    settings = {"train": path, "val": val_path, "test": test_path}
+    paths = {split: as_path(setting) for split, setting in settings.items() if setting is not None}
+    x, y = {}, {}
+    for split, where in paths.items():
+        x[split], y[split] = read(where, split)
+        check_count(len(x[split]), split, where)
+        if describe(x[split]) != describe(x["train"]):
+            raise ValueError(
+                f"{where}: an example of the {split} split is {describe(x[split])}, one of the training split"
+                f" ({paths['train']}) is {describe(x['train'])}: make them agree"
+            )
+    ids = to_ids(y, paths)
+    return {split: Examples(x[split], ids[split]) for split in paths}
+
+
+def check_count(n: int, split: str, where: Path) -> None:
+    """Raise ``ValueError`` unless there are two training examples, or one in another split."""
+    least = 2 if split == "train" else 1
+    if n < least:
+        raise ValueError(f"{where}: holds {n} of the at least {least} examples for {split}: name another")
+
+
+def describe(x: Tensor) -> str:
+    """Shape and stored type of one example: ``(1, 28, 28) uint8``."""
+    return f"{tuple(x.shape[1:])} {str(x.dtype).removeprefix('torch.')}"
+
+
+def as_path(setting: str | Path) -> Path:
+    """The path that a setting names; ``~`` is the home directory, and a name may be a number."""
+    path = Path(str(setting))
+    return path.expanduser() if path.parts[:1] == ("~",) else path
+
+
+def check_file(path: Path, suffixes: tuple[str, ...]) -> str:
+    """The suffix of a file that can be read, in lower case.
+
+    Raises:
+        FileNotFoundError: if there is none.
+        IsADirectoryError: if it is a folder.
+        ValueError: if the suffix is not one of ``suffixes``, or if the file is empty or not a regular one.
+        PermissionError: if it may not be read.
+    """
+    suffix = path.suffix.lower()
+    if not path.exists():
+        raise FileNotFoundError(f"{path}: there is no such file: check the path")
+    if path.is_dir():
+        raise IsADirectoryError(f"{path}: is a folder; name a file {' or '.join(suffixes)} in it")
+    if suffix not in suffixes:
+        raise ValueError(f"{path}: must be {' or '.join(suffixes)}; its name ends in {suffix!r}")
+    if not path.is_file():
+        raise ValueError(f"{path}: is not a regular file: name a file {' or '.join(suffixes)}")
+    if path.stat().st_size == 0:
+        raise ValueError(f"{path}: is empty: write it again")
+    try:
+        path.open("rb").close()
+    except PermissionError as error:
+        raise PermissionError(f"{path}: may not be read: change its permissions, as with chmod +r") from error
+    return suffix
+
+
+def looks_like(path: Path) -> str:
+    """What a file is by its first bytes, if not what its name says: ``"; it looks like a .npy array"``."""
+    with path.open("rb") as file:
+        head = file.read(8)
+    for signature, (kind, suffixes) in SIGNATURES.items():
+        if head.startswith(signature) and path.suffix.lower() not in suffixes:
+            return f"; it looks like {kind}"
+    return ""
+
+
+def one_line(error: Exception) -> str:
+    """What another library says, in one line of moderate length."""
+    line = " ".join(str(error).split()) or type(error).__name__
+    return line if len(line) <= 200 else line[:199] + "…"

@@ -1,0 +1,80 @@
+"""Labels in whatever form a file holds them, as integers."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import torch
+from torch import Tensor
+
+
+def as_labels(y: np.ndarray, n: int, where: object) -> np.ndarray:
+    """Labels of one file, as integers or strings.
+
+    Args:
+        y: ``(n,)`` or ``(n, 1)``: integers, booleans, whole numbers stored as floats, or strings.
+        n: the number of examples.
+        where: the file they come from, for messages.
+
+    Returns:
+        ``(n,)`` of int64 or of strings.
+
+    Raises:
+        ValueError: if they are anything else.
+
+    >>> as_labels(np.array([[3.0], [1.0]]), 2, "y.npy")
+    array([3, 1])
+    """
+    if y.ndim == 2 and y.shape[1] == 1:
+        y = y[:, 0]
+    if y.ndim != 1 or y.dtype.kind not in "biufUS":
+        raise ValueError(
+            f"{where}: labels must be integers or strings, one for each example; got {y.dtype} of shape"
+            f" {y.shape}: convert them, or leave them out"
+        )
+    if len(y) != n:
+        raise ValueError(f"{where}: there are {n} examples and {len(y)} labels: one label for each is needed")
+    if y.dtype.kind == "U":
+        return y
+    if y.dtype.kind == "S":
+        return np.char.decode(y, "utf-8", "replace")
+    with np.errstate(invalid="ignore"):
+        whole = y.astype(np.int64)
+    wrong = np.flatnonzero(whole != y)
+    if len(wrong):
+        raise ValueError(
+            f"{where}: labels must be integers or strings; {len(wrong)} are not, the first, {y[wrong[0]]}, in"
+            f" row {wrong[0]}: mend them, or leave the labels out"
+        )
+    return whole
+
+
+def to_ids(labels: Mapping[str, np.ndarray | None], where: Mapping[str, object]) -> dict[str, Tensor | None]:
+    """Labels of all splits as integers.
+
+    Integers keep their values. Of strings, each gets its place in the sorted list of those that occur in any
+    split, so that a class has one number everywhere.
+
+    Args:
+        labels: for each split what :func:`as_labels` gives, or ``None``.
+        where: for each split the file they come from, for messages.
+
+    Returns:
+        For each split ``(n,)`` of int64, or ``None``.
+
+    Raises:
+        ValueError: if they are strings in one split and integers in another.
+
+    >>> to_ids({"train": np.array(["cat", "ant"]), "val": np.array(["bee"])}, {"train": "a", "val": "b"})
+    {'train': tensor([2, 0]), 'val': tensor([1])}
+    """
+    given = {split: y for split, y in labels.items() if y is not None}
+    texts = [split for split, y in given.items() if y.dtype.kind == "U"]
+    numbers = [split for split in given if split not in texts]
+    if texts and numbers:
+        raise ValueError(
+            f"{where[texts[0]]}: labels are strings, those of {where[numbers[0]]} are numbers: use one kind"
+        )
+    if texts:
+        names = np.unique(np.concatenate(list(given.values())))
+        given = {split: np.searchsorted(names, y) for split, y in given.items()}
+    return {split: torch.from_numpy(given[split]).long() if split in given else None for split in labels}

@@ -1,0 +1,156 @@
+"""Whatever bytes a file holds, a reader gives finite examples or one line that names the file."""
+
+import io
+import pickle
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.csv
+import pyarrow.parquet
+import pytest
+import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from contractive.data.array import read_array
+from contractive.data.image_folder import read_image_folder
+from contractive.data.table import read_table
+
+X = np.random.default_rng(0).normal(size=(5, 3)).astype(np.float32)
+TABLE = pa.table({"a": X[:, 0], "b": X[:, 1], "c": ["x", "y", "x", "y", "z"]})
+
+fuzz = settings(
+    max_examples=60,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+    print_blob=True,
+)
+
+
+def written(write, *arguments, **options) -> bytes:
+    stream = io.BytesIO()
+    write(stream, *arguments, **options)
+    return stream.getvalue()
+
+
+def picture(kind: str) -> bytes:
+    image = Image.fromarray(np.random.default_rng(0).integers(0, 256, (9, 8, 3), np.uint8))
+    return written(lambda stream: image.save(stream, kind))
+
+
+VALID = {
+    "x.npy": written(np.save, X),
+    "bytes.npy": written(np.save, np.arange(60, dtype=np.uint8).reshape(3, 4, 5)),
+    "x.npz": written(np.savez, x=X, y=np.arange(5)),
+    "packed.npz": written(np.savez_compressed, x=X, y=np.array(list("abcab"))),
+    "x.pt": written(lambda f: torch.save({"x": torch.from_numpy(X), "y": torch.arange(5)}, f)),
+    "legacy.pt": written(
+        lambda f: torch.save((torch.from_numpy(X), torch.arange(5)), f, _use_new_zipfile_serialization=False)
+    ),
+    "x.csv": written(lambda f: pyarrow.csv.write_csv(TABLE, f)),
+    "x.parquet": written(lambda f: pyarrow.parquet.write_table(TABLE, f)),
+    **{f"x.{kind}": picture(kind) for kind in ("png", "jpeg", "bmp", "gif", "tiff", "webp", "ppm")},
+}
+FOREIGN = sorted({Path(name).suffix for name in VALID})
+
+
+def read(path: Path):
+    """Read a file by the reader that its name asks for; a picture among others that are whole."""
+    if path.suffix in (".npy", ".npz", ".pt"):
+        return read_array(path)
+    if path.suffix in (".csv", ".parquet"):
+        return read_table(path, label="c")
+    for other in ("0.png", "1.png"):
+        (path.parent / other).write_bytes(VALID["x.png"])
+    return read_image_folder(path.parent, size=4)
+
+
+def check(folder: Path, name: str, content: bytes) -> bool:
+    """Whether the file could be read; where not, the error is clean."""
+    folder.mkdir(exist_ok=True)
+    path = folder / name
+    path.write_bytes(content)
+    examples, error = None, None
+    try:
+        examples = read(path)["train"]
+    except (ValueError, OSError) as told:
+        error = told
+    if examples is None:
+        message = str(error)
+        assert type(error) in (ValueError, FileNotFoundError, PermissionError), repr(error)
+        assert "\n" not in message and str(folder) in message, message
+        return False
+    assert len(examples) >= 2
+    assert examples.x.dtype in (torch.float32, torch.uint8)
+    assert torch.isfinite(examples.x).all()
+    return True
+
+
+@pytest.mark.parametrize("name", VALID)
+def test_files_are_valid_before_they_are_damaged(tmp_path, name):
+    assert check(tmp_path / "f", name, VALID[name])
+
+
+@pytest.mark.parametrize("suffix", FOREIGN)
+@fuzz
+@given(content=st.binary(max_size=300), start=st.sampled_from([b"", *(v[:24] for v in VALID.values())]))
+def test_random_bytes(tmp_path, suffix, content, start):
+    check(tmp_path / "f", f"x{suffix}", start + content)
+
+
+@pytest.mark.parametrize("name", VALID)
+@fuzz
+@given(data=st.data())
+def test_truncated_files(tmp_path, name, data):
+    whole = VALID[name]
+    length = data.draw(st.integers(0, len(whole) - 1))
+    read = check(tmp_path / "f", name, whole[:length])
+    # A table of text has no length of its own, and a reader of pictures does without a trailer.
+    assert not read or Path(name).suffix not in (".npy", ".npz", ".pt", ".parquet")
+
+
+@pytest.mark.parametrize("name", VALID)
+@fuzz
+@given(data=st.data())
+def test_flipped_bytes(tmp_path, name, data):
+    content = bytearray(VALID[name])
+    places = st.integers(0, len(content) - 1)
+    for place, byte in data.draw(st.lists(st.tuples(places, st.integers(0, 255)), min_size=1, max_size=8)):
+        content[place] = byte
+    check(tmp_path / "f", name, bytes(content))
+
+
+@pytest.mark.parametrize("suffix", FOREIGN)
+@pytest.mark.parametrize("name", VALID)
+def test_files_under_a_false_name(tmp_path, name, suffix):
+    check(tmp_path / "f", f"false{suffix}", VALID[name])
+
+
+@fuzz
+@given(
+    shape=st.lists(st.integers(-(2**70), 2**70), max_size=5).map(tuple),
+    kind=st.sampled_from(["<f4", "|u1", ">i8", "|O", "<U3", "|V5", "<c8", "<M8[s]", "nonsense"]),
+    fortran=st.booleans(),
+)
+def test_headers_that_promise_anything(tmp_path, shape, kind, fortran):
+    head = repr({"descr": kind, "fortran_order": fortran, "shape": shape}).encode() + b"\n"
+    array = b"\x93NUMPY\x01\x00" + len(head).to_bytes(2, "little") + head + bytes(48)
+    check(tmp_path / "f", "x.npy", array)
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w") as file:
+        file.writestr("x.npy", array)
+    check(tmp_path / "f", "x.npz", archive.getvalue())
+
+
+@fuzz
+@given(
+    st.recursive(
+        st.none() | st.integers() | st.text(), lambda inner: st.lists(inner) | st.tuples(inner, inner)
+    )
+)
+def test_pickles_without_tensors(tmp_path, content):
+    check(tmp_path / "f", "x.pt", pickle.dumps(content, protocol=2))
+    check(tmp_path / "f", "x.pt", written(lambda f: torch.save(content, f)))
