@@ -2,6 +2,7 @@
 
 import json
 import logging
+import os
 import shlex
 import time
 import warnings
@@ -78,6 +79,9 @@ def train(config: DictConfig, directory: Path) -> float:
         callbacks=list(instantiate(config.callbacks).values()),
         logger=list(instantiate(config.logger).values()),
     )
+    # Lightning has torch ask the driver's management library for GPUs, so as not to spoil a later fork. Adam
+    # asks at every step, and nothing forks from here on.
+    os.environ["PYTORCH_NVML_BASED_CUDA_CHECK"] = "0"
     for logger in trainer.loggers:
         if isinstance(logger, TensorBoardLogger):
             text = OmegaConf.to_yaml(config).replace("\n", "\n    ")

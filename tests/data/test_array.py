@@ -228,6 +228,8 @@ def test_archives_without_examples_are_refused(tmp_path):
     refused(tmp_path / "a.npz", "data.x_key", "a, b")
     refused(tmp_path / "a.npz", "data.x_key", "a, b", x_key="c")
     refused(tmp_path / "a.npz", "data.y_key", "b", x_key="a", y_key="c")
+    torch.save({"a\nb": torch.eye(2), "c": torch.eye(2)}, tmp_path / "a.pt")
+    refused(tmp_path / "a.pt", "data.x_key", "a b, c")
     torch.save({"a": 1}, tmp_path / "a.pt")
     refused(tmp_path / "a.pt", "holds no tensor")
     with zipfile.ZipFile(tmp_path / "b.npz", "w") as archive:

@@ -154,6 +154,8 @@ def test_a_table_without_names_of_columns_is_refused(tmp_path):
     refused(tmp_path / "t.csv", "first line holds numbers")
     (tmp_path / "t.csv").write_text("a,b,a\n3,4,5\n5,6,7\n")
     refused(tmp_path / "t.csv", "a names more than one column")
+    (tmp_path / "t.csv").write_text('a,"b\nb"\n3,4\n5,6\n')
+    refused(tmp_path / "t.csv", r"'b\nb'", "rename")
 
 
 def test_columns_that_pandas_numbered_are_features_and_its_row_index_is_not(save, tmp_path):

@@ -143,7 +143,7 @@ def _choose(names: Mapping[str, Any], key: str | None, known: tuple[str, ...], l
 
 
 def _list(names: Mapping[str, Any]) -> str:
-    return ", ".join(names) or "(it holds no other array)"
+    return " ".join(", ".join(names).split()) or "(it holds no other array)"
 
 
 def _load(load: Load, stored_as: StoredAs, path: Path) -> np.ndarray:

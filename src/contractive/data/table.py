@@ -124,6 +124,9 @@ def _names(table: "pa.Table", path: Path) -> list[str]:
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         raise ValueError(f"{path}: {_list(twice)} names more than one column: rename them")
+    odd = [name for name in names if not name.isprintable()]
+    if odd:
+        raise ValueError(f"{path}: column {odd[0]!r} has line breaks or the like in its name: rename it")
     # pandas numbers columns without names from 0; other numbers are an example that would be lost.
     numbered = path.suffix.lower() == ".parquet" or names == [str(i) for i in range(len(names))]
     if not numbered and all(_is_number(name) for name in names):
