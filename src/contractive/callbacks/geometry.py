@@ -39,7 +39,7 @@ class Geometry(Drawing):
         spectrum_examples: how many of them for the spectrum, which costs most.
     """
 
-    def __init__(self, every_n_epochs: int = 10, examples: int = 128, spectrum_examples: int = 8) -> None:
+    def __init__(self, every_n_epochs: int = 20, examples: int = 128, spectrum_examples: int = 8) -> None:
         super().__init__(every_n_epochs, examples)
         check_integer("spectrum_examples", spectrum_examples, low=1)
         self.spectrum_examples = spectrum_examples

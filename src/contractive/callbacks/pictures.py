@@ -72,7 +72,7 @@ class Pictures(Drawing):
 
     draws_pictures = True
 
-    def __init__(self, every_n_epochs: int = 10, examples: int = 16, filters: int = 64) -> None:
+    def __init__(self, every_n_epochs: int = 20, examples: int = 16, filters: int = 64) -> None:
         super().__init__(every_n_epochs, examples)
         check_integer("filters", filters, low=1)
         self.filters = filters

@@ -27,7 +27,7 @@ class Tangents(Drawing):
 
     draws_pictures = True
 
-    def __init__(self, every_n_epochs: int = 10, examples: int = 128, shown: int = 4, count: int = 6) -> None:
+    def __init__(self, every_n_epochs: int = 20, examples: int = 128, shown: int = 4, count: int = 6) -> None:
         super().__init__(every_n_epochs, examples)
         check_integer("shown", shown, low=1)
         check_integer("count", count, low=1)

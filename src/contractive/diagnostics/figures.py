@@ -40,7 +40,8 @@ def spectrum_figure(values: Tensor, title: str) -> Figure:
     axes.axvline(rank, color=COLOURS[1], linestyle="--", label=f"effective rank {rank:.1f}")
     axes.set(xlabel="index k", ylabel="singular value σ_k  [code per input]")
     _scale(axes, mean)
-    axes.legend()
+    # A fixed corner: searching for the emptiest one takes as long as drawing.
+    axes.legend(loc="upper right")
     return figure
 
 
@@ -65,7 +66,7 @@ def ratio_figure(
     axes.set(xlabel="radius r  [input]", ylabel="‖f(x + r u) − f(x)‖ / r  [code per input]")
     axes.set_xscale("log")
     _scale(axes, np.concatenate([ratio.mean(1).cpu().numpy() for ratio in ratios.values()]))
-    axes.legend()
+    axes.legend(loc="lower left")
     return figure
 
 
