@@ -93,7 +93,7 @@ class DataModule(LightningDataModule):
     def prepare_data(self) -> None:
         """Download what is missing; in one process only, where there are several."""
         if self.source in CLASSES:
-            fetch(self.source, self.options["root"], self.options["download"])
+            fetch(self.source, **{k: v for k, v in self.options.items() if k in ("root", "download")})
 
     def setup(self, stage: str | None = None) -> None:
         """Read the source, cut its splits, and fit the scaling on the training split, once."""

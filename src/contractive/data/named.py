@@ -22,7 +22,7 @@ IDX_FILES = {
 }
 
 
-def fetch(name: str, root: str | Path, download: bool = True) -> None:
+def fetch(name: str, root: str | Path = "data", download: bool = True) -> None:
     """See to it that the files of a data set are there and whole, downloading them if that is allowed.
 
     A file that an interrupted download left half-written is downloaded again.
@@ -57,7 +57,9 @@ def fetch(name: str, root: str | Path, download: bool = True) -> None:
         ) from error
 
 
-def read_named(name: str, root: str | Path, download: bool = True, grey: bool = False) -> dict[str, Examples]:
+def read_named(
+    name: str, root: str | Path = "data", download: bool = True, grey: bool = False
+) -> dict[str, Examples]:
     """Training and test examples as bytes ``(n, channels, height, width)``, with labels.
 
     Args:
