@@ -1,5 +1,9 @@
 """The contractive autoencoder as a LightningModule."""
 
+import contractive.lightning_import  # noqa: F401  (before Lightning)
+
+# isort: split
+
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self

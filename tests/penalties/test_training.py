@@ -12,12 +12,12 @@ from contractive.penalties import contraction_penalty
 def digits(mnist_root):
     """Examples of MNIST in [0, 1], ``(n, 784)``."""
     raw = np.fromfile(
-        mnist_root / "MNIST/raw/train-images-idx3-ubyte", dtype=np.uint8, offset=16, count=3000 * 784
+        mnist_root / "MNIST/raw/train-images-idx3-ubyte", dtype=np.uint8, offset=16, count=2000 * 784
     )
     return torch.from_numpy(raw).view(-1, 784).float() / 255
 
 
-def train(x, lam=0.1, epochs=10, **settings):
+def train(x, lam=0.1, epochs=8, **settings):
     """Reconstruction and exact penalty per example after training an autoencoder with tied weights."""
     torch.manual_seed(0)
     encoder = nn.Sequential(nn.Linear(784, 48), nn.Sigmoid(), nn.Linear(48, 16), nn.Sigmoid())

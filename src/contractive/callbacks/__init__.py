@@ -1,5 +1,9 @@
 """What happens around training: checkpoints, the progress bar, pictures."""
 
+import contractive.lightning_import  # noqa: F401  (before Lightning)
+
+# isort: split
+
 from contractive.callbacks.charts import Charts
 from contractive.callbacks.checkpoints import BestCheckpoint, LastCheckpoint
 from contractive.callbacks.geometry import Geometry
