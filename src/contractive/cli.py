@@ -96,6 +96,7 @@ def run_job(config: DictConfig, train: Callable[[DictConfig, Path], float]) -> f
     hydra = HydraConfig.get()
     directory = Path(hydra.runtime.output_dir)
     try:
+        (directory / "error.txt").unlink(missing_ok=True)  # of an earlier try in the same directory
         # Again, since a sweep's jobs and a configuration of another run do not pass CheckConfig.
         check_config(plain(config))
         return train(config, directory)
