@@ -14,6 +14,7 @@ from torch import Tensor
 
 from contractive.checkpoints import read_checkpoint
 from contractive.checks.model import check_model
+from contractive.checks.optimizer import check_optimizer
 from contractive.corruption import corrupt
 from contractive.data.examples import to_float
 from contractive.history import NonFiniteLossError, StepHistory
@@ -93,6 +94,7 @@ class ContractiveAutoencoder(LightningModule):
         input_shape, hidden, channels = list(input_shape), list(hidden), list(channels)
         penalty = dict(penalty or {})
         optimizer = dict(optimizer or {"name": "Adam", "lr": 1e-3})
+        check_optimizer(optimizer)
         hessian = dict(hessian or {})
         corruption = dict(corruption or {})
         self.save_hyperparameters(logger=False)
