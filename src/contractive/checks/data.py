@@ -3,11 +3,22 @@
 from pathlib import Path
 from typing import Any
 
-from contractive.checks.values import check_choice, check_flag, check_integer, check_number
+from contractive.checks.values import check_choice, check_flag, check_integer, check_number, nearest
 
-SOURCES = ("digits", "mnist", "fashion_mnist", "kmnist", "cifar10", "array", "table", "image_folder")
+_NAMED = ("root", "download", "grey")
+_FILES = ("path", "val_path", "test_path")
+#: The sources, and what each takes of its own.
+SOURCES = {
+    "digits": (),
+    "mnist": _NAMED,
+    "fashion_mnist": _NAMED,
+    "kmnist": _NAMED,
+    "cifar10": _NAMED,
+    "array": (*_FILES, "labels", "x_key", "y_key", "in_memory_mib"),
+    "table": (*_FILES, "label", "drop", "drop_constant"),
+    "image_folder": (*_FILES, "size", "grey", "strict"),
+}
 SCALINGS = ("none", "unit", "standard", "auto")
-FILES = ("path", "val_path", "test_path", "labels")
 
 
 def check_data(
@@ -37,13 +48,17 @@ def check_data(
         )
     check_choice("scaling", scaling, SCALINGS)
     check_flag("drop_last", drop_last)
-    for name in ("download", "grey", "strict"):
+    for name in options:
+        if name not in SOURCES[source]:
+            takes = ", ".join(SOURCES[source]) or "no settings of its own"
+            raise ValueError(f"{name}: {source} takes {takes}{nearest(name, SOURCES[source])}")
+    for name in ("download", "grey", "strict", "drop_constant"):
         if name in options:
             check_flag(name, options[name])
     if "in_memory_mib" in options:
         check_number("in_memory_mib", options["in_memory_mib"], low=0)
-    if "path" in options and options["path"] is None:
+    if "path" in SOURCES[source] and options.get("path") is None:
         raise ValueError(f"path must name the data: data={source} data.path=…")
-    for name in FILES:
+    for name in (*_FILES, "labels"):
         if options.get(name) is not None and not Path(str(options[name])).exists():
             raise FileNotFoundError(f"{name}: there is nothing at {str(options[name])!r}")
