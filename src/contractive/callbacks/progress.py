@@ -10,7 +10,7 @@ from lightning.pytorch.callbacks.progress.rich_progress import RichProgressBarTh
 class Progress(RichProgressBar):
     """Rich's bar with loss, reconstruction and penalty, as they were last read off the device."""
 
-    def __init__(self, refresh_rate: int = 4) -> None:
+    def __init__(self, refresh_rate: int = 2) -> None:
         super().__init__(refresh_rate=refresh_rate, theme=RichProgressBarTheme(metrics_format=".4g"))
 
     def get_metrics(self, trainer: Trainer, pl_module: LightningModule) -> dict[str, Any]:
