@@ -156,3 +156,16 @@ def test_a_picture_file_of_cifar_with_another_checksum_is_never_unpickled(tmp_pa
     with pytest.raises(FileNotFoundError, match=r"cifar10: data_batch_1, .*batches.meta missing or broken"):
         read_named("cifar10", tmp_path, download=False)
     assert not (tmp_path / "went off").exists()
+
+
+def test_a_download_that_fails_leaves_no_folders_behind(tmp_path, monkeypatch):
+    from torchvision.datasets import MNIST
+
+    def download(self):
+        (tmp_path / "new" / "MNIST" / "raw").mkdir(parents=True)
+        raise RuntimeError("no network")
+
+    monkeypatch.setattr(MNIST, "download", download)
+    with pytest.raises(FileNotFoundError, match=r"could not be downloaded .no network.: set data.root"):
+        fetch("mnist", tmp_path / "new")
+    assert not (tmp_path / "new").exists()

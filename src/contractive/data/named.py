@@ -37,6 +37,7 @@ def fetch(name: str, root: str | Path = "data", download: bool = True) -> None:
     said = f"{name}: {', '.join(wrong)} missing or broken in {str(folder)!r}"
     if not download:
         raise FileNotFoundError(f"{said}: set data.root or data.download=true")
+    absent = [path for path in (folder, *folder.parents) if not path.exists()]
     try:
         with _quiet_and_patient():
             dataset = _dataset(name)
@@ -51,6 +52,9 @@ def fetch(name: str, root: str | Path = "data", download: bool = True) -> None:
                     (folder / file).unlink(missing_ok=True)
                 dataset(root, download=True)
     except Exception as error:  # networks, archives and torchvision itself fail in many types
+        for path in absent:  # of a failed download no empty folders stay behind
+            with contextlib.suppress(OSError):
+                path.rmdir()
         reason = " ".join(str(error).split())
         raise FileNotFoundError(
             f"{said}, and they could not be downloaded ({reason}): set data.root to their folder"
