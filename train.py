@@ -5,12 +5,12 @@ from pathlib import Path
 import hydra
 from omegaconf import DictConfig
 
-from contractive.cli import CONFIG_DIR, main_or_one_line, run_job
+from contractive.commands.train import CONFIG_DIR, main_or_one_line, run_job
 
 
 def train(config: DictConfig, directory: Path) -> float:
     # Torch and Lightning take seconds to import: only once the configuration is known to be valid.
-    from contractive.training import train
+    from contractive.training.fitting import train
 
     return train(config, directory)
 

@@ -33,7 +33,7 @@ MNIST = ["data=mnist", "data.val_fraction=0.0001", "model.hidden=[1000]", f"mode
 def by_hand(x: Tensor, batch_size: int) -> float:
     """Seconds for one epoch of a loop over the float tensor ``x``, without any framework."""
     from contractive import contraction_penalty
-    from contractive.networks import Decoder, make_encoder
+    from contractive.nn.layers import Decoder, make_encoder
 
     encoder = make_encoder(SHAPE, [1000], "sigmoid")
     decoder = Decoder(encoder, SHAPE, "sigmoid", tied=True)
@@ -82,7 +82,7 @@ def by_dataset(root: str, batch_size: int) -> float:
 
 def times(root: str, batch_size: int, rounds: int) -> None:
     """Print the seconds of an epoch for each candidate, and their ratios."""
-    from contractive.data import DataModule
+    from contractive.training.datamodule import DataModule
 
     data = DataModule("mnist", root=root, download=False, val_fraction=0.0001)
     data.setup("fit")

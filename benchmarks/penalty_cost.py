@@ -23,7 +23,7 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
-from contractive.networks import Decoder, make_encoder
+from contractive.nn.layers import Decoder, make_encoder
 from contractive.penalties import contraction_penalty
 
 Penalty = Callable[[nn.Module, Tensor], tuple[Tensor, Tensor]]

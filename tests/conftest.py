@@ -32,7 +32,7 @@ def train(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., Path
         pictures = [] if chosen else ["callbacks=minimal"]
         # Raise, so that tests see what is raised.
         monkeypatch.setenv("HYDRA_FULL_ERROR", "1")
-        monkeypatch.setattr("contractive.cli.FULL_ERROR", True)
+        monkeypatch.setattr("contractive.commands.train.FULL_ERROR", True)
         monkeypatch.setattr(sys, "argv", ["train.py", *arguments, f"{key}={directory}", *pictures])
         main()
         return directory

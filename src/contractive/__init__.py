@@ -8,8 +8,8 @@ from importlib import import_module
 from typing import Any
 
 _HOME = {
-    "ContractiveAutoencoder": "contractive.autoencoder",
-    "DataModule": "contractive.data",
+    "ContractiveAutoencoder": "contractive.training.module",
+    "DataModule": "contractive.training.datamodule",
     "contraction_penalty": "contractive.penalties",
     "hessian_penalty": "contractive.penalties",
 }

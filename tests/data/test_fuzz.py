@@ -15,9 +15,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from contractive.data.array import read_array
-from contractive.data.image_folder import read_image_folder
-from contractive.data.table import read_table
+from contractive.data.readers.array import read_array
+from contractive.data.readers.image_folder import read_image_folder
+from contractive.data.readers.table import read_table
 
 X = np.random.default_rng(0).normal(size=(5, 3)).astype(np.float32)
 TABLE = pa.table({"a": X[:, 0], "b": X[:, 1], "c": ["x", "y", "x", "y", "z"]})

@@ -3,7 +3,8 @@
 import pytest
 import torch
 
-from contractive.data import BatchLoader, Examples
+from contractive.data.examples import Examples
+from contractive.data.loader import BatchLoader
 
 
 def examples(n):

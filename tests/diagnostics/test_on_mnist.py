@@ -5,7 +5,6 @@ import torch
 from lightning import Trainer, seed_everything
 
 from contractive import ContractiveAutoencoder
-from contractive.data import DataModule
 from contractive.diagnostics import (
     contraction_ratio,
     effective_rank,
@@ -14,6 +13,7 @@ from contractive.diagnostics import (
     saturation,
     singular_values,
 )
+from contractive.training.datamodule import DataModule
 
 
 @pytest.fixture(scope="module")

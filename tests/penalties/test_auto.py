@@ -4,7 +4,8 @@ import pytest
 import torch
 from torch import nn
 
-from contractive.penalties import contraction_penalty, notices
+from contractive.jacobian import notices
+from contractive.penalties import contraction_penalty
 from tests.penalties.dense import assert_close, batch, dense_penalty, mlp
 
 

@@ -5,7 +5,8 @@ from hypothesis import strategies as st
 from torch import nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
-from contractive.penalties import contraction_penalty, layerwise
+from contractive.penalties import contraction_penalty
+from contractive.penalties.kernels import layerwise
 from tests.penalties.dense import ACTIVATIONS, assert_agrees, assert_close, batch, dense_penalty, mlp
 
 quick = settings(max_examples=15, deadline=None, derandomize=True)

@@ -8,8 +8,9 @@ import torch.nn.functional as F
 from torch import nn
 from torch.nn.utils import parametrizations
 
-from contractive.penalties import contraction_penalty, notices
-from contractive.penalties.structure import layers
+from contractive.jacobian import notices
+from contractive.jacobian.structure import layers
+from contractive.penalties import contraction_penalty
 from tests.penalties.dense import assert_agrees, assert_close, batch, dense_penalty, mlp
 
 

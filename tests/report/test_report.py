@@ -12,9 +12,9 @@ import pytest
 from torch.utils.tensorboard import SummaryWriter
 
 from contractive.report import write_report
-from contractive.report.events import read_events
 from contractive.report.plots import label, pareto_front, varied
-from contractive.report.runs import find_runs, read_run
+from contractive.runs.events import read_events
+from contractive.runs.reading import find_runs, read_run
 from tests.browser import needs_chromium, screenshot
 
 EPOCHS, STEPS = 4, 10

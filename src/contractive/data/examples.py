@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from typing import Self
 
-import torch
 from torch import Tensor
 
 
@@ -28,14 +27,3 @@ class Examples:
 
     def __getitem__(self, index: slice | Tensor) -> Self:
         return type(self)(self.x[index], None if self.y is None else self.y[index])
-
-
-def to_float(x: Tensor) -> Tensor:
-    """A batch as floats: bytes are scaled from 0…255 to [0, 1], other numbers keep their values.
-
-    >>> to_float(torch.tensor([[0, 51, 255]], dtype=torch.uint8))
-    tensor([[0.0000, 0.2000, 1.0000]])
-    """
-    if x.dtype == torch.uint8:
-        return x.to(torch.get_default_dtype()).mul_(1 / 255)
-    return x.to(torch.get_default_dtype())

@@ -6,7 +6,8 @@ from typing import Self
 import torch
 from torch import Tensor
 
-from contractive.data.examples import Examples, to_float
+from contractive.data.examples import Examples
+from contractive.nn.scaling import to_float
 
 
 class BatchLoader:

@@ -6,12 +6,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from contractive.data.array import read_labels
-from contractive.data.examples import Examples, to_float
+from contractive.data.examples import Examples
 from contractive.data.loader import BatchLoader
+from contractive.data.readers.array import read_labels
 from contractive.data.stored import StoredArray, blocks_of, column_statistics, split_blocks
 from contractive.data.streaming import BlockLoader
-from contractive.scaling import Scaler
+from contractive.nn.scaling import Scaler, to_float
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from contractive.data.array import channels_first
-from contractive.data.examples import to_float
+from contractive.data.readers.array import channels_first
+from contractive.nn.scaling import to_float
 
 BLOCK_BYTES = 4 * 2**20
 # A small file has blocks smaller than BLOCK_BYTES, so that a share of 1 % is still some of them.

@@ -7,8 +7,8 @@ from typing import Self
 import torch
 from torch import Tensor
 
-from contractive.data.examples import to_float
 from contractive.data.stored import StoredArray
+from contractive.nn.scaling import to_float
 
 
 class BlockLoader:

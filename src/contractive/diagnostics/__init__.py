@@ -2,10 +2,10 @@
 
 from contractive.diagnostics.contraction import contraction_ratio, nearest_neighbours, random_directions
 from contractive.diagnostics.denoising import corrupted_reconstructions
-from contractive.diagnostics.jacobian import jacobians
 from contractive.diagnostics.spectrum import effective_rank, jacobian_norms, singular_values
 from contractive.diagnostics.tangents import tangent_walk, tangents
 from contractive.diagnostics.units import dead_units, saturation
+from contractive.jacobian.dense import jacobians
 
 __all__ = [
     "contraction_ratio",

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from contractive.penalties.structure import Encoder
+from contractive.jacobian.structure import Encoder
 
 
 def contraction_ratio(encoder: Encoder, x: Tensor, directions: Tensor, radii: Tensor) -> Tensor:

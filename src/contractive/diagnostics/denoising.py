@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
-from contractive.corruption import corrupt
+from contractive.nn.corruption import corrupt
 
 
 def corrupted_reconstructions(
@@ -19,7 +19,7 @@ def corrupted_reconstructions(
     Args:
         model: maps ``(batch, *input_shape)`` to reconstructions of the same shape.
         x: ``(batch, *input_shape)``.
-        corruptions: kind and amount of each, as :func:`contractive.corruption.corrupt` takes them.
+        corruptions: kind and amount of each, as :func:`contractive.nn.corruption.corrupt` takes them.
         seed: what the noise is drawn from; the same on every device.
 
     Returns:

@@ -3,9 +3,9 @@
 import torch
 from torch import Tensor
 
-from contractive.diagnostics.jacobian import jacobians
+from contractive.jacobian.dense import jacobians
+from contractive.jacobian.structure import Encoder, dense_layers
 from contractive.penalties import contraction_penalty
-from contractive.penalties.structure import Encoder, dense_layers
 
 
 def singular_values(encoder: Encoder, x: Tensor, chunk_size: int = 16) -> Tensor:

@@ -5,8 +5,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from contractive.diagnostics.jacobian import jacobians
-from contractive.penalties.structure import Encoder
+from contractive.jacobian.dense import jacobians
+from contractive.jacobian.structure import Encoder
 
 
 def tangents(encoder: Encoder, x: Tensor, count: int) -> tuple[Tensor, Tensor]:

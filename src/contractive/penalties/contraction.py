@@ -1,33 +1,13 @@
 """The one entry to all methods."""
 
-from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from contractive.checks.penalty import check_penalty
-from contractive.penalties.auto import auto
-from contractive.penalties.autodiff import autodiff
-from contractive.penalties.closed_form import closed_form
-from contractive.penalties.finite_difference import finite_difference
-from contractive.penalties.hutchinson import hutchinson
-from contractive.penalties.inputs import check_input
-from contractive.penalties.layerwise import layerwise
-from contractive.penalties.structure import Encoder, uncompiled
-
-Method = Callable[..., tuple[Tensor, Tensor]]
-
-_EXACT: dict[str, Method] = {
-    "closed_form": closed_form,
-    "layerwise": layerwise,
-    "autodiff": autodiff,
-}
-_STOCHASTIC: dict[str, Method] = {
-    "auto": auto,
-    "hutchinson": hutchinson,
-    "finite_difference": finite_difference,
-}
+from contractive.jacobian.inputs import check_input
+from contractive.jacobian.structure import Encoder, uncompiled
+from contractive.penalties.settings import penalty_settings
 
 
 def contraction_penalty(
@@ -76,9 +56,8 @@ def contraction_penalty(
     >>> code.shape, penalty.shape
     (torch.Size([2, 3]), torch.Size([2]))
     """
-    check_penalty(method, **options)
+    settings = penalty_settings(method, **options)
     encoder = uncompiled(encoder)
     check_input(encoder, x, generator)
-    if method in _EXACT:
-        return _EXACT[method](encoder, x, **options)
-    return _STOCHASTIC[method](encoder, x, generator=generator, **options)
+    code_and_penalty: tuple[Tensor, Tensor] = settings(encoder, x, generator)
+    return code_and_penalty

@@ -4,14 +4,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from contractive.checks.penalty import check_hessian
+from contractive.jacobian.inputs import check_input
+from contractive.jacobian.linearise import linearise
+from contractive.jacobian.precision import accumulation_dtype, without_autocast
+from contractive.jacobian.randomness import remember_randomness
+from contractive.jacobian.structure import Encoder, Layer, dense_layers, layers, uncompiled
 from contractive.penalties.directions import random_directions
-from contractive.penalties.hutchinson import mean_square, push_by_layer
-from contractive.penalties.inputs import check_input
-from contractive.penalties.linearise import linearise
-from contractive.penalties.precision import accumulation_dtype, without_autocast
-from contractive.penalties.randomness import remember_randomness
-from contractive.penalties.structure import Encoder, Layer, dense_layers, layers, uncompiled
+from contractive.penalties.kernels.hutchinson import mean_square, push_by_layer
+from contractive.penalties.settings import Hessian
 
 
 def hessian_penalty(
@@ -50,7 +50,7 @@ def hessian_penalty(
     >>> hessian_penalty(torch.nn.Linear(3, 2), torch.zeros(5, 3))  # a linear map has no curvature
     tensor([0., 0., 0., 0., 0.], grad_fn=<DivBackward0>)
     """
-    check_hessian(method, sigma=sigma, samples=samples, probes=probes)
+    Hessian(method, sigma, samples, probes)
     encoder = uncompiled(encoder)
     check_input(encoder, x, generator)
     noise = sigma * torch.randn((samples, *x.shape), dtype=x.dtype, device=x.device, generator=generator)

@@ -13,7 +13,7 @@ from plotly.offline import get_plotlyjs
 
 from contractive.report.pictures import SHOWN, thumbnails
 from contractive.report.plots import curves, geometries, label, trade_off, varied
-from contractive.report.runs import FINISHED, Run
+from contractive.runs.reading import FINISHED, Run
 
 # A dark page is the light one inverted, hues kept; pictures are inverted once more, back to what they were.
 STYLE = """

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from PIL import Image
 
-from contractive.report.runs import Run
+from contractive.runs.reading import Run
 
 SHOWN = ("reconstructions", "filters", "tangents")
 BUDGET = 5_000_000  # bytes for all pictures together, before their base64 adds a third

@@ -7,7 +7,7 @@ import plotly.graph_objects as go
 from plotly.colors import sample_colorscale
 from plotly.subplots import make_subplots
 
-from contractive.report.runs import FINISHED, Run
+from contractive.runs.reading import FINISHED, Run
 
 # Okabe and Ito: Color universal design, 2008; without yellow and black, which vanish on white or on black.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")

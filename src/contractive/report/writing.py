@@ -6,7 +6,7 @@ import logging
 from pathlib import Path
 
 from contractive.report.page import page, table_rows
-from contractive.report.runs import find_runs, read_run
+from contractive.runs.reading import find_runs, read_run
 
 log = logging.getLogger(__name__)
 

@@ -1,0 +1,162 @@
+"""A user's own pictures: a folder of them, or one with a sub-folder for each class."""
+
+import logging
+import os
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from contractive.data.examples import Examples
+from contractive.data.files import Setting, check_count, one_line, read_splits
+from contractive.settings import check_flag, check_integer
+
+log = logging.getLogger(__name__)
+
+# What torchvision.datasets.ImageFolder takes for pictures; here only to tell pictures from notes.
+PICTURES = (".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".webp", ".gif")
+
+
+def read_image_folder(
+    path: Setting,
+    *,
+    val_path: Setting = None,
+    test_path: Setting = None,
+    size: int | Sequence[int] | None = None,
+    grey: bool = False,
+    strict: bool = False,
+) -> dict[str, Examples]:
+    """Pictures as bytes ``(n, channels, height, width)``, labelled by the sub-folders they lie in.
+
+    Pixels and order are those of ``torchvision.datasets.ImageFolder``, whose reader is Pillow too; that takes
+    seconds to import and gives one object for each picture. Hidden files are passed over.
+
+    Args:
+        path: the folder of the training examples. Sub-folders are classes, numbered in the order of their
+            names, at whatever depth a picture lies in one; without any, there are no labels.
+        val_path, test_path: the same for the other splits, where they are not to be cut from ``path``.
+        size: what pictures are resized to, bilinearly: ``(height, width)``, or one number for both.
+        grey: whether there is one channel, of luminance (ITU-R 601-2), instead of three.
+        strict: whether a file that is no readable picture is refused, instead of left out with a warning.
+
+    Returns:
+        ``train``, and ``val`` and ``test`` where they are named.
+
+    Raises:
+        ValueError: in one line with file, place and remedy, for anything in a folder that cannot be used,
+            such as pictures of different sizes with no ``size``.
+        OSError: if a folder is not there or may not be read.
+    """
+    check_flag("grey", grey)
+    check_flag("strict", strict)
+    shape = _shape(size)
+
+    def read(where: Path, split: str) -> tuple[Tensor, np.ndarray | None]:
+        files, classes, others = _find(where)
+        reasons = dict.fromkeys(others, "lies beside the sub-folders of classes")
+        kept: list[int] = []
+        x = torch.empty(0, 0, 0, 0)
+        for i, file in enumerate(files):
+            try:
+                picture = _decode(file, shape, grey)
+            except _Unreadable as error:
+                reasons[file] = f"is no readable picture ({error})"
+                continue
+            if not kept:
+                x = torch.empty(len(files), *picture.shape, dtype=torch.uint8)
+            elif picture.shape != x.shape[1:]:
+                raise ValueError(
+                    f"{file}: has {_size(picture)} pixels, {files[kept[0]]} has {_size(x[0])}: set"
+                    " data.size=[height,width] for all"
+                )
+            x[len(kept)] = picture
+            kept.append(i)
+        if reasons:
+            first, reason = next(iter(reasons.items()))
+            if strict:
+                raise ValueError(f"{first}: {reason}: remove it, or set data.strict=false")
+            log.warning(
+                "%s: %d files are left out; the first, %s, %s", where, len(reasons), first.name, reason
+            )
+        check_count(len(kept), split, where)
+        return x[: len(kept)], None if classes is None else np.array(classes)[kept]
+
+    return read_splits(read, path, val_path, test_path, "a folder of pictures")
+
+
+class _Unreadable(Exception):
+    """A file is no picture, or a broken one."""
+
+
+def _shape(size: int | Sequence[int] | None) -> tuple[int, int] | None:
+    if size is None:
+        return None
+    sides = list(size) if isinstance(size, Sequence) and not isinstance(size, str) else [size, size]
+    if len(sides) != 2:
+        raise ValueError(f"size must be one number or [height,width]; got {size!r}")
+    for side in sides:
+        check_integer("size", side, low=1)
+    return sides[0], sides[1]
+
+
+def _find(folder: Path) -> tuple[list[Path], list[str] | None, list[Path]]:
+    """Files that may be pictures, in order; the class of each, if there are classes; and what lies beside."""
+    if not folder.exists():
+        raise FileNotFoundError(f"{folder}: there is no such folder: check the path")
+    if not folder.is_dir():
+        raise NotADirectoryError(f"{folder}: is a file: name the folder that holds the pictures")
+    try:
+        entries = sorted(entry for entry in folder.iterdir() if not entry.name.startswith("."))
+        classes = {entry.name: _walk(entry) for entry in entries if entry.is_dir()}
+    except PermissionError as error:
+        said = one_line(error)
+        raise PermissionError(f"{folder}: may not be read ({said}): change its permissions") from error
+    beside = [entry for entry in entries if entry.is_file()]
+    if not any(classes.values()):
+        return beside, None, []
+    misplaced = [file.name for file in beside if file.suffix.lower() in PICTURES]
+    if misplaced:
+        raise ValueError(
+            f"{folder}: {len(misplaced)} pictures, the first {misplaced[0]}, lie beside such sub-folders:"
+            " move them into the sub-folder of their class, or remove the sub-folders"
+        )
+    labels = [name for name, files in classes.items() for _ in files]
+    return [file for files in classes.values() for file in files], labels, beside
+
+
+def _walk(folder: Path) -> list[Path]:
+    def fail(error: OSError) -> None:
+        raise error
+
+    found = []
+    for root, folders, names in os.walk(folder, onerror=fail):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        found += [Path(root, name) for name in sorted(names) if not name.startswith(".")]
+    return [file for file in found if file.is_file()]
+
+
+def _decode(file: Path, shape: tuple[int, int] | None, grey: bool) -> Tensor:
+    """One picture as bytes ``(channels, height, width)``."""
+    try:
+        # Pillow warns of oddities that it copes with; a picture of more pixels than it trusts it refuses.
+        with warnings.catch_warnings(action="ignore"), file.open("rb") as stream, Image.open(stream) as image:
+            wide = image.mode[0] in "IF"
+            pixels = image.convert("L" if grey else "RGB")
+    except Exception as error:  # broken pictures end in errors of any type, deep inside Pillow
+        raise _Unreadable(one_line(error)) from error
+    if wide:
+        raise ValueError(
+            f"{file}: has more than 8 bits for a pixel, which would be clipped: convert it to 8 bits"
+        )
+    if shape is not None:
+        pixels = pixels.resize((shape[1], shape[0]), Image.Resampling.BILINEAR)
+    values = torch.from_numpy(np.array(pixels))
+    return values.unsqueeze(0) if grey else values.permute(2, 0, 1)
+
+
+def _size(picture: Tensor) -> str:
+    return f"{picture.shape[1]}×{picture.shape[2]}"

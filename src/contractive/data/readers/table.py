@@ -1,0 +1,190 @@
+"""A user's own table: ``.csv`` or ``.parquet``, one example in each row."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from contractive.data.examples import Examples
+from contractive.data.files import Setting, check_file, looks_like, one_line, read_splits
+from contractive.data.finite import check_finite
+from contractive.data.labels import as_labels
+from contractive.settings import nearest
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+SUFFIXES = (".csv", ".parquet")
+BLOCK_ROWS = 1024
+
+
+def read_table(
+    path: Setting,
+    *,
+    val_path: Setting = None,
+    test_path: Setting = None,
+    label: str | int | None = None,
+    drop: Sequence[str | int] = (),
+    drop_constant: bool = False,
+) -> dict[str, Examples]:
+    """Numeric columns as float32 examples ``(n, features)``, and a label column where one is named.
+
+    Columns of other splits are matched by name with those of the training split. Truth values count as 0
+    and 1. Large numbers that differ by little, such as times in seconds since 1970, lose that difference in
+    float32.
+
+    Args:
+        path: the training examples: a ``.csv`` file whose first line names its columns, or ``.parquet``.
+        val_path, test_path: the same for the other splits, where they are not to be cut from ``path``.
+        label: the column with the labels: whole numbers keep their values, everything else counts as text.
+        drop: columns to leave out.
+        drop_constant: whether columns that are constant in the training split are left out, not refused.
+
+    Returns:
+        ``train``, and ``val`` and ``test`` where they are named; labels as :func:`to_ids` makes them.
+
+    Raises:
+        ValueError: in one line with file, place and remedy, for anything in a file that cannot be used:
+            columns that are missing, not numeric or constant, and values that are missing or not finite.
+        OSError: if a file is not there or may not be read.
+    """
+    if isinstance(drop, str):
+        raise ValueError(f"drop must be a list of columns: data.drop=[{drop}]; got {drop!r}")
+    left_out = [str(name) for name in drop]
+    label = None if label is None else str(label)
+    features: list[str] = []
+
+    def read(where: Path, split: str) -> tuple[Tensor, np.ndarray | None]:
+        table = _open(where)
+        names = _names(table, where)
+        for name in (*left_out, *([] if label is None else [label])):
+            if name not in names and not (name in left_out and split != "train"):
+                hint = nearest(name, names) or f"; it has {_list(names)}"
+                raise ValueError(f"{where}: has no column {name!r}{hint}")
+        y = None if label is None else as_labels(_label(table[label], label, where), len(table), where)
+        own = [name for name in names if name != label and name not in left_out]
+        index = [name for name in own if not name or name.startswith("__index_level_")]
+        if index:
+            raise ValueError(
+                f"{where}: column {index[0]!r} has no name, as a row index of pandas: leave it out, with"
+                f" data.drop=['{index[0]}']"
+            )
+        if split == "train":
+            features[:] = own
+        elif set(own) != set(features):
+            differ = sorted(set(own) ^ set(features))
+            raise ValueError(
+                f"{where}: its columns differ from those of the training split by {_list(differ)}"
+            )
+        x = _matrix(table.select(features), where)
+        check_finite(x, where, features)
+        return x, y
+
+    splits = read_splits(read, path, val_path, test_path, "a .csv or .parquet file")
+    train = splits["train"].x
+    constant = train.amin(0) == train.amax(0)
+    if not constant.any():
+        return splits
+    names = [name for name, same in zip(features, constant.tolist()) if same]
+    if not drop_constant or len(names) == len(features):
+        columns = ",".join([*left_out, *names][:5])
+        raise ValueError(
+            f"{path}: constant in all training examples: {_list(names)}: set data.drop_constant=true, or"
+            f" data.drop=[{columns}{',…' if len(names) > 5 else ''}]"
+        )
+    return {split: Examples(part.x[:, ~constant], part.y) for split, part in splits.items()}
+
+
+def _open(path: Path) -> "pa.Table":
+    suffix = check_file(path, SUFFIXES)
+    # Here, not above: only tables need it.
+    import pyarrow.csv
+    import pyarrow.parquet
+
+    try:
+        if suffix == ".csv":
+            table = pyarrow.csv.read_csv(path)
+        else:
+            with pyarrow.parquet.ParquetFile(path, page_checksum_verification=True) as file:
+                table = file.read(use_pandas_metadata=False)
+        # Names and texts that are no UTF-8, and damaged offsets, would show only when they are used.
+        str(table.column_names)
+        table.validate(full=True)
+        return table
+    except Exception as error:  # broken files end in errors of many types, deep inside pyarrow
+        said = one_line(error)
+        raise ValueError(f"{path}: is no {suffix} table, or broken{looks_like(path)} ({said})") from error
+
+
+def _names(table: "pa.Table", path: Path) -> list[str]:
+    names: list[str] = table.column_names
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise ValueError(f"{path}: {_list(twice)} names more than one column: rename them")
+    odd = [name for name in names if not name.isprintable()]
+    if odd:
+        raise ValueError(f"{path}: column {odd[0]!r} has line breaks or the like in its name: rename it")
+    # pandas numbers columns without names from 0; other numbers are an example that would be lost.
+    numbered = path.suffix.lower() == ".parquet" or names == [str(i) for i in range(len(names))]
+    if not numbered and all(_is_number(name) for name in names):
+        raise ValueError(
+            f"{path}: the first line holds numbers: add a line with the columns' names before it"
+        )
+    return names
+
+
+def _is_number(name: str) -> bool:
+    try:
+        float(name)
+    except ValueError:
+        return False
+    return True
+
+
+def _label(column: "pa.ChunkedArray", name: str, path: Path) -> np.ndarray:
+    import pyarrow as pa
+
+    values = column.to_pylist()
+    missing = [row for row, value in enumerate(values) if value in (None, "") or value != value]
+    if missing:
+        raise ValueError(
+            f"{path}: column {name!r} lacks {len(missing)} labels, the first in row {missing[0]}: mend or"
+            " remove such rows"
+        )
+    is_float = pa.types.is_floating(column.type) and all(value.is_integer() for value in values)
+    if is_float or pa.types.is_integer(column.type) or pa.types.is_boolean(column.type):
+        return np.array(values)
+    return np.array([str(value) for value in values])
+
+
+def _matrix(table: "pa.Table", path: Path) -> Tensor:
+    import pyarrow as pa
+
+    def is_number(kind: "pa.DataType") -> bool:
+        is_real = pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind)
+        # A column without any value has a type of its own.
+        return is_real or pa.types.is_boolean(kind) or pa.types.is_null(kind)
+
+    wrong = [field.name for field in table.schema if not is_number(field.type)]
+    if wrong or not table.num_columns:
+        what = f"not numeric: {_list(wrong)}: leave such columns out, with data.drop=[{','.join(wrong[:5])}]"
+        raise ValueError(f"{path}: {what if wrong else 'no column is left as a feature: drop fewer'}")
+    table = table.cast(pa.schema([(name, pa.float32()) for name in table.column_names]), safe=False)
+    x = np.empty((table.num_rows, table.num_columns), np.float32)
+    row = 0
+    # In blocks of rows: a column at a time would write to all of memory for each.
+    for block in table.to_batches(max_chunksize=BLOCK_ROWS):
+        part = x[row : row + block.num_rows]
+        row += block.num_rows
+        for i, column in enumerate(block.columns):
+            part[:, i] = column.to_numpy(zero_copy_only=False)
+    return torch.from_numpy(x)
+
+
+def _list(names: Sequence[str]) -> str:
+    """At most five names: ``a, b, c, d, e and 3 more``."""
+    more = f" and {len(names) - 5} more" if len(names) > 5 else ""
+    return ", ".join(names[:5]) + more

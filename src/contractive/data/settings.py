@@ -1,0 +1,79 @@
+"""The settings that all sources of data share, and how a source is found by its name."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from contractive.settings import Settings, check_choice, choices, chosen, names, nearest, setting
+
+SOURCES = "contractive.data.sources"
+SCALINGS = ("none", "unit", "standard", "auto")
+
+
+@dataclass
+class Source(Settings):
+    """A source of data; its options are the fields of its class."""
+
+    batch_size: int = setting(64, "examples in a batch", low=1)
+    drop_last: bool = setting(False, "whether a last training batch that is smaller is left out")
+    val_fraction: float = setting(
+        0.1, "share cut off to validate, seeded and stratified, unless it comes apart", above=0
+    )
+    test_fraction: float = setting(0.1, "share cut off to test, likewise", above=0)
+    scaling: str = setting(
+        "none",
+        "fitted on the training split; unit: to [0, 1]; standard: mean 0, variance 1",
+        choices=SCALINGS,
+    )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.val_fraction + self.test_fraction >= 1:
+            raise ValueError(
+                f"val_fraction={self.val_fraction:g} and test_fraction={self.test_fraction:g} leave nothing"
+                " to train on: together they must be below 1"
+            )
+
+    def fetch(self) -> None:
+        """Download what is missing; called in one process only, where there are several."""
+
+    def read(self) -> Any:
+        """``train``, and ``val`` and ``test`` where the source brings them, as ``Examples``."""
+        raise NotImplementedError
+
+
+@dataclass
+class FileSource(Source):
+    """A source that reads files which the user names."""
+
+    path: str | None = setting(None, "the training examples")
+    val_path: str | None = setting(None, "the same for validation; null: cut from path")
+    test_path: str | None = setting(None, "the same for the test; null: cut from path")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.path is None:
+            raise ValueError("path must name the data: data.path=…")
+        for name in ("path", "val_path", "test_path", "labels"):
+            value = getattr(self, name, None)
+            if value is not None and not Path(str(value)).expanduser().exists():
+                raise FileNotFoundError(f"{name}: there is nothing at {str(value)!r}")
+
+
+def source_settings(source: Any, **options: Any) -> Source:
+    """The settings of a source.
+
+    Raises:
+        ValueError: if there is no such source, or a setting is not what it may be; the message starts with
+            its name.
+        FileNotFoundError: if a file or folder that a setting names is not there.
+    """
+    check_choice("source", source, choices(SOURCES))
+    cls = chosen(SOURCES, source)
+    own = [name for name in names(cls) if name not in names(Source)]
+    for name in options:
+        if name not in names(cls):
+            takes = ", ".join(own) or "no settings of its own"
+            raise ValueError(f"{name}: {source} takes {takes}{nearest(name, own)}")
+    settings: Source = cls(**options)
+    return settings

@@ -1,0 +1,1 @@
+"""Networks as plain PyTorch: layers, activations, scaling, losses, corruption."""

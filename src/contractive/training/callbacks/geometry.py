@@ -1,0 +1,87 @@
+"""The encoder's geometry while it trains: spectrum, contraction ratio, saturation, norms."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from contractive.diagnostics import (
+    contraction_ratio,
+    dead_units,
+    effective_rank,
+    jacobian_norms,
+    nearest_neighbours,
+    random_directions,
+    saturation,
+    singular_values,
+)
+from contractive.diagnostics.figures import ratio_figure, spectrum_figure
+from contractive.settings import check_integer
+from contractive.training.callbacks.drawing import Drawing, Page
+from contractive.training.module import ContractiveAutoencoder
+
+# Activation functions that level off on both sides, between these bounds.
+BOUNDS: dict[type[nn.Module], tuple[float, float]] = {nn.Sigmoid: (0.0, 1.0), nn.Tanh: (-1.0, 1.0)}
+RADII = torch.logspace(-2, 1, 13)  # in units of the median distance between nearest neighbours
+
+
+class Geometry(Drawing):
+    """Draws the Jacobian's spectrum and the contraction ratio, and logs what else is one number.
+
+    The last curves are kept in the run's ``geometry.json`` as well, from which the report of a sweep lays
+    those of all runs on top of each other.
+
+    Args:
+        every_n_epochs: how often; the last epoch is always drawn.
+        examples: how many validation examples the averages are over.
+        spectrum_examples: how many of them for the spectrum, which costs most.
+    """
+
+    def __init__(self, every_n_epochs: int = 20, examples: int = 128, spectrum_examples: int = 8) -> None:
+        super().__init__(every_n_epochs, examples)
+        check_integer("spectrum_examples", spectrum_examples, low=1)
+        self.spectrum_examples = spectrum_examples
+
+    def draw(self, model: ContractiveAutoencoder, x: Tensor, page: Page) -> None:
+        """Draw the figures, log the numbers and write ``geometry.json``."""
+        encoder, x = model.encoder, model.scale(x)
+        values = singular_values(encoder, x[: self.spectrum_examples])
+        neighbours, distances = nearest_neighbours(x)
+        radii = RADII.to(x) * distances.median()
+        # The same random directions every time, so that epochs and runs compare.
+        noise = random_directions(x.cpu(), torch.Generator().manual_seed(0)).to(x.device)
+        ratios = {
+            "random directions": contraction_ratio(encoder, x, noise, radii),
+            "towards the nearest neighbour": contraction_ratio(encoder, x, neighbours, radii),
+        }
+        norms = jacobian_norms(encoder, x)
+        code = encoder(x)
+        numbers = {
+            "effective_rank": effective_rank(values).mean(),
+            "jacobian_norm": norms.mean(),
+            "dead_units": dead_units(code),
+        }
+        if bounds := BOUNDS.get(type(list(encoder.modules())[-1])):
+            numbers["saturation"] = saturation(code, bounds)
+
+        page.figure("spectrum", spectrum_figure(values, page.title("Singular values of the Jacobian")))
+        title = page.title("Contraction ratio")
+        page.figure("contraction_ratio", ratio_figure(radii, ratios, title, float(distances.median())))
+        page.histogram("jacobian_norm", norms)
+        for name, number in numbers.items():
+            page.scalar(f"geometry/{name}", float(number))
+        curves = {
+            "epoch": page.epoch,
+            "spectrum": values.mean(0).tolist(),
+            "radii": radii.tolist(),
+            "ratios": {name: ratio.mean(1).tolist() for name, ratio in ratios.items()},
+        }
+        _write(page.directory, curves | {name: float(number) for name, number in numbers.items()})
+
+
+def _write(directory: Path, content: dict[str, Any]) -> None:
+    unfinished = directory / "geometry.json.tmp"
+    unfinished.write_text(json.dumps(content) + "\n")
+    unfinished.replace(directory / "geometry.json")

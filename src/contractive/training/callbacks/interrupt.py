@@ -1,0 +1,63 @@
+"""Ctrl-C and SIGTERM stop a run between two steps, so that it can go on with the very next batch."""
+
+import signal
+import threading
+from types import FrameType
+from typing import Any
+
+from lightning import LightningModule, Trainer
+from lightning.pytorch.callbacks import Callback
+
+from contractive.training.module import ContractiveAutoencoder
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+class SaveOnInterrupt(Callback):
+    """Finishes the step at hand, saves ``last.ckpt`` and leaves; a second signal leaves at once.
+
+    Args:
+        path: the checkpoint to write.
+    """
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self._previous: dict[signal.Signals, Any] = {}
+        self._received: signal.Signals | None = None
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Listen from now on, unless several processes train together: they would stop at different steps."""
+        # Only the main thread may say how a signal is handled.
+        if trainer.world_size == 1 and threading.current_thread() is threading.main_thread():
+            self._previous = {number: signal.signal(number, self._receive) for number in SIGNALS}
+
+    def on_train_batch_end(  # type: ignore[override]
+        self, trainer: Trainer, pl_module: ContractiveAutoencoder, *args: Any, **kwargs: Any
+    ) -> None:
+        """Leave, if a signal came during the step."""
+        if self._received is None:
+            return
+        # Raises if the steps since the last look were not finite: nothing of them is saved then.
+        pl_module.check_steps()
+        trainer.save_checkpoint(self.path)
+        print(f"\nInterrupted after step {trainer.global_step}; to go on: ckpt_path={self.path}")
+        if self._received == signal.SIGINT:
+            raise KeyboardInterrupt
+        raise SystemExit(128 + self._received)
+
+    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Stop listening."""
+        self._restore()
+
+    def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
+        """Stop listening."""
+        self._restore()
+
+    def _receive(self, number: int, frame: FrameType | None) -> None:
+        self._received = signal.Signals(number)
+        self._restore()
+
+    def _restore(self) -> None:
+        for number, handler in self._previous.items():
+            signal.signal(number, handler)
+        self._previous = {}

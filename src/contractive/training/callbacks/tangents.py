@@ -1,0 +1,64 @@
+"""Pictures of the directions to which the code responds most, and of walks along them."""
+
+import torch
+from torch import Tensor
+
+from contractive.diagnostics import nearest_neighbours, tangent_walk, tangents
+from contractive.diagnostics.figures import picture_table
+from contractive.settings import check_integer
+from contractive.training.callbacks.drawing import Drawing, Page
+from contractive.training.module import ContractiveAutoencoder
+
+WALKED = 2  # of the tangents, the leading ones
+STEPS = 9
+
+
+class Tangents(Drawing):
+    """Draws the leading tangents at a few validation examples, and reconstructions along them.
+
+    A walk reaches as far as the median distance between nearest neighbours, to both sides.
+
+    Args:
+        every_n_epochs: how often; the last epoch is always drawn.
+        examples: how many validation examples the distance is taken from.
+        shown: at how many of them the tangents are drawn.
+        count: how many tangents.
+    """
+
+    draws_pictures = True
+
+    def __init__(self, every_n_epochs: int = 20, examples: int = 128, shown: int = 4, count: int = 6) -> None:
+        super().__init__(every_n_epochs, examples)
+        check_integer("shown", shown, low=1)
+        check_integer("count", count, low=1)
+        self.shown = shown
+        self.count = count
+
+    def draw(self, model: ContractiveAutoencoder, x: Tensor, page: Page) -> None:
+        """Draw both tables of pictures."""
+        # Directions and distances are those of the scaled data, which is what the encoder sees.
+        scaled = model.scale(x)
+        reach = float(nearest_neighbours(scaled)[1].median())
+        x, scaled = x[: self.shown], scaled[: self.shown]
+        code_size = model.encoder(scaled[:1]).shape[1]
+        count = min(self.count, code_size, scaled[0].numel())
+        values, directions = tangents(model.encoder, scaled, count)
+        columns = ["x", "g(f(x))", *(f"v{k}" for k in range(1, count + 1))]
+        pictures = torch.cat([torch.stack([x, model(x)], 1), _signed(directions)], 1)
+        rows = [f"σ₁ = {v:.2g}" for v in values[:, 0].tolist()]
+        page.figure("tangents", picture_table(pictures, rows, columns, page.title("Leading tangents")))
+
+        distances = torch.linspace(-reach, reach, STEPS, device=x.device)
+        walks = tangent_walk(
+            lambda z: model.decode(model.encoder(z)), scaled, directions[:, :WALKED], distances
+        ).flatten(0, 1)
+        rows = [f"x{i + 1}, v{k + 1}" for i in range(len(x)) for k in range(len(walks) // len(x))]
+        columns = [f"t = {t:.1f}" for t in distances.tolist()]
+        title = page.title("Walks g(f(x + t v))")
+        page.figure("tangent_walks", picture_table(walks, rows, columns, title))
+
+
+def _signed(directions: Tensor) -> Tensor:
+    """Grey for 0, black and white for the largest magnitude of each picture."""
+    largest = directions.abs().flatten(2).amax(2).clamp_min(torch.finfo(directions.dtype).tiny)
+    return 0.5 + 0.5 * directions / largest[..., None, None, None]

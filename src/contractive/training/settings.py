@@ -1,0 +1,74 @@
+"""The settings of a run, apart from its data: what is trained, and how."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from contractive.nn.settings import Corruption, Network
+from contractive.penalties.settings import Hessian, penalty_settings
+from contractive.settings import Settings, group, setting
+
+# Those of torch.optim that minimise from gradients alone, in one call a step.
+OPTIMIZERS = ("SGD", "Adam", "AdamW", "NAdam", "RAdam", "Adamax", "RMSprop", "Adagrad", "Adadelta")
+METRICS = tuple(
+    f"{stage}/{term}" for stage in ("val", "test") for term in ("loss", "reconstruction", "penalty")
+)
+
+
+@dataclass
+class Model(Network):
+    """The network and the objective that it is trained with."""
+
+    lam: float = setting(0.01, "weight of the penalty", low=0)
+    lam_warmup_epochs: int = setting(0, "epochs over which lam rises linearly from 0", low=0)
+    lam_hessian: float = setting(0.0, "weight of the higher-order term; 0 leaves it out", low=0)
+    hessian: dict[str, Any] = group(Hessian.of, "how the higher-order term is estimated")
+    penalty: dict[str, Any] = group(lambda given: penalty_settings(**given), "the method and its options")
+    corruption: dict[str, Any] = group(
+        lambda given: given and Corruption.of(given), "what the encoder sees in training instead of x"
+    )
+
+
+@dataclass
+class Optimizer(Settings):
+    """A class of ``torch.optim`` by name; what else it takes is its own to decide."""
+
+    open = True
+
+    name: str = setting("Adam", "class of torch.optim", choices=OPTIMIZERS)
+    lr: float = setting(1e-3, "learning rate", above=0)
+    weight_decay: float = setting(0.0, "weight of the squared weights", low=0)
+
+
+@dataclass
+class Trainer(Settings):
+    """Arguments of ``lightning.Trainer``; what else it takes is added with ``+trainer.NAME=VALUE``."""
+
+    open = True
+
+    max_epochs: int = setting(100, "epochs of training", low=1)
+    accelerator: str = setting("auto", "auto, cpu, gpu, …")
+    devices: Any = setting("auto", "how many, or which; auto: all there are")
+    strategy: str = setting("auto", "auto, ddp, …")
+    precision: Any = setting("32-true", "32-true, bf16-mixed, 16-mixed, 64-true, …")
+    log_every_n_steps: int = setting(20, "steps between two looks at the terms of the loss", low=1)
+    check_val_every_n_epoch: int = setting(1, "epochs between two validations", low=1)
+    gradient_clip_val: float | None = setting(None, "largest norm of the gradient; null: any")
+    deterministic: Any = setting("warn", "true, false, or warn where an operation is not")
+    num_sanity_val_steps: int = setting(0, "validation steps before training", low=-1)
+    enable_model_summary: bool = setting(False, "whether the layers are printed")
+    # The loaders share the examples out themselves.
+    use_distributed_sampler: bool = setting(False, "whether Lightning replaces the loader's sampler")
+    limit_train_batches: Any = setting(None, "batches of an epoch, or their share; null: all")
+    limit_val_batches: Any = setting(None, "the same of a validation")
+    limit_test_batches: Any = setting(None, "the same of a test")
+
+
+@dataclass
+class Run(Settings):
+    """What belongs to a run as a whole."""
+
+    seed: int = setting(0, "what weights, splits, order and noise depend on", low=0)
+    ckpt_path: str | None = setting(None, "a checkpoint to continue from: RUN/checkpoints/last.ckpt")
+    optimized_metric: str = setting(
+        "val/loss", "what train.py returns, for Hydra's optimising sweepers", choices=METRICS
+    )

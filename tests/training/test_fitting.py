@@ -1,0 +1,174 @@
+"""Whole runs, on the bundled digits."""
+
+import csv
+import json
+import math
+import pickle
+
+import pytest
+import torch
+
+from contractive import ContractiveAutoencoder
+from contractive.training.history import NonFiniteLossError
+
+SMALL = ("model.hidden=[16]", "trainer.max_epochs=4")
+
+
+def weights(path):
+    return torch.load(path, weights_only=True)["state_dict"]
+
+
+def assert_same_weights(a, b):
+    a, b = weights(a), weights(b)
+    assert a.keys() == b.keys()
+    for name in a:
+        assert torch.equal(a[name], b[name]), name
+
+
+def metrics(directory):
+    return json.loads((directory / "metrics.json").read_text())
+
+
+def test_a_run_leaves_what_the_readme_promises(train):
+    run = train(*SMALL)
+    assert (run / ".hydra" / "config.yaml").is_file()
+    assert list(run.glob("events.out.tfevents.*"))
+    assert {p.name for p in (run / "checkpoints").iterdir()} == {"best.ckpt", "last.ckpt"}
+    figures = metrics(run)
+    for stage in ("val", "test"):
+        loss = figures[f"{stage}/reconstruction"] + 0.01 * figures[f"{stage}/penalty"]
+        assert figures[f"{stage}/loss"] == pytest.approx(loss, rel=1e-5)
+    assert figures["epochs"] == 4
+    assert 1 <= figures["best_epoch"] <= 4
+
+
+def test_the_figures_are_those_of_the_best_checkpoint_and_of_the_formula(train):
+    from contractive.training.datamodule import DataModule
+
+    run = train(*SMALL)
+    model = ContractiveAutoencoder.load_from_checkpoint(run / "checkpoints" / "best.ckpt")
+    data = DataModule(source="digits", batch_size=64, seed=0)
+    data.setup("test")
+    x = torch.cat([batch[0] for batch in data.test_dataloader()])
+    with torch.no_grad():
+        h = model.encode(x)
+        squared_weights = (model.encoder[1].weight ** 2).sum(1)
+        penalty = ((h * (1 - h)) ** 2 * squared_weights).sum(1).mean()
+        reconstruction = ((model(x) - x) ** 2).sum((1, 2, 3)).mean()
+    figures = metrics(run)
+    assert figures["test/penalty"] == pytest.approx(penalty.item(), rel=1e-4)
+    assert figures["test/reconstruction"] == pytest.approx(reconstruction.item(), rel=1e-4)
+
+
+@pytest.mark.parametrize("checkpoint", ["last", "best"])
+def test_a_resumed_run_ends_with_the_weights_of_one_that_was_never_stopped(train, checkpoint):
+    whole = train(*SMALL, to="whole")
+    half = train(*SMALL, "trainer.max_epochs=2", to="half")
+    resumed = train(*SMALL, f"ckpt_path={half}/checkpoints/{checkpoint}.ckpt", to="resumed")
+    for name in ("last", "best"):
+        assert_same_weights(whole / f"checkpoints/{name}.ckpt", resumed / f"checkpoints/{name}.ckpt")
+
+
+def test_the_best_epoch_before_the_stop_stays_the_best(train):
+    half = train(*SMALL, "trainer.max_epochs=1", to="half")
+    # A learning rate of practically nothing never gets better than what there was.
+    resumed = train(*SMALL, "optimizer.lr=1e-30", f"ckpt_path={half}/checkpoints/last.ckpt", to="resumed")
+    assert metrics(resumed)["best_epoch"] == 1
+    assert_same_weights(half / "checkpoints/best.ckpt", resumed / "checkpoints/best.ckpt")
+
+
+def test_the_saved_configuration_alone_reproduces_the_weights(train):
+    first = train(*SMALL, "seed=3", "model.lam=0.1", to="first")
+    again = train("--config-path", str(first / ".hydra"), "--config-name", "config", to="again")
+    assert_same_weights(first / "checkpoints/last.ckpt", again / "checkpoints/last.ckpt")
+
+
+def test_a_larger_lam_lowers_the_penalty_and_raises_the_reconstruction(train):
+    sweep = train("-m", "model.lam=0,1e-3,1e-2,1e-1", "trainer.max_epochs=60")
+    figures = [metrics(sweep / str(job)) for job in range(4)]
+    penalties = [f["test/penalty"] for f in figures]
+    reconstructions = [f["test/reconstruction"] for f in figures]
+    assert penalties == sorted(set(penalties), reverse=True)
+    assert reconstructions == sorted(set(reconstructions))
+    with (sweep / "sweep.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert [float(row["model.lam"]) for row in rows] == [0, 1e-3, 1e-2, 1e-1]
+    assert [float(row["test/penalty"]) for row in rows] == pytest.approx(penalties)
+
+
+def test_a_job_that_fails_does_not_take_the_sweep_with_it(train, tmp_path):
+    with pytest.raises(SystemExit, match="1 of 2 runs did not finish: 0"):
+        train("-m", "model.lam=-1,0.1", *SMALL, to="sweep")
+    sweep = tmp_path / "sweep"
+    assert "model.lam must be a finite number >= 0; got -1" in (sweep / "0" / "error.txt").read_text()
+    assert metrics(sweep / "1")["test/loss"] > 0
+
+
+def test_a_loss_that_explodes_stops_the_run_and_leaves_the_last_good_checkpoint(train, tmp_path):
+    with pytest.raises(NonFiniteLossError, match=r"(train|val)/\w+ became (nan|inf) (at|after) step \d+"):
+        train(*SMALL, "optimizer.lr=1e18", "optimizer=sgd", to="run")
+    half = train(*SMALL, "trainer.max_epochs=1", to="half")
+    with pytest.raises(NonFiniteLossError):
+        train(*SMALL, "optimizer.lr=1e18", f"ckpt_path={half}/checkpoints/last.ckpt", to="resumed")
+    for path in tmp_path.rglob("*.ckpt"):
+        assert all(tensor.isfinite().all() for tensor in weights(path).values()), path
+    assert not (tmp_path / "run" / "metrics.json").exists()
+
+
+def test_the_optimised_metric_is_what_main_returns(monkeypatch, train):
+    returned = []
+    import contractive.training.fitting
+
+    original = contractive.training.fitting.train
+    monkeypatch.setattr(
+        contractive.training.fitting, "train", lambda *a: returned.append(original(*a)) or returned[-1]
+    )
+    run = train(*SMALL, "optimized_metric=test/penalty")
+    assert returned == [metrics(run)["test/penalty"]]
+
+
+@pytest.mark.parametrize("reconstruction", ["squared_error", "cross_entropy"])
+@pytest.mark.parametrize("model", [["model.hidden=[12,6]"], ["model.tied=false"], ["model.activation=relu"]])
+def test_the_family_trains(train, model, reconstruction):
+    figures = metrics(train(*SMALL, "trainer.max_epochs=1", *model, f"model.reconstruction={reconstruction}"))
+    assert all(math.isfinite(value) for value in figures.values())
+
+
+class TestMistakesWithCheckpoints:
+    def test_another_shape(self, train):
+        half = train(*SMALL, "trainer.max_epochs=1", to="half")
+        with pytest.raises(ValueError, match=r"is of another model: hidden=\[16\] \(here \[17\]\)"):
+            train(
+                f"ckpt_path={half}/checkpoints/last.ckpt", "model.hidden=[17]", "trainer.max_epochs=2", to="b"
+            )
+
+    def test_nothing_left_to_do(self, train):
+        half = train(*SMALL, "trainer.max_epochs=1", to="half")
+        with pytest.raises(ValueError, match=r"ask for more than trainer.max_epochs=1"):
+            train(*SMALL, "trainer.max_epochs=1", f"ckpt_path={half}/checkpoints/last.ckpt", to="b")
+
+    def test_truncated(self, train, tmp_path):
+        half = train(*SMALL, "trainer.max_epochs=1", to="half")
+        content = (half / "checkpoints/last.ckpt").read_bytes()
+        broken = tmp_path / "broken.ckpt"
+        for size in (0, 100, len(content) // 2, len(content) - 1):
+            broken.write_bytes(content[:size])
+            with pytest.raises(ValueError, match=r"broken.ckpt' is (truncated|not a checkpoint)"):
+                train(*SMALL, f"ckpt_path={broken}", to="b")
+
+    def test_missing(self, train, tmp_path):
+        with pytest.raises(SystemExit, match="ckpt_path: there is no file"):
+            train("ckpt_path=nowhere.ckpt", to="b")
+        assert not (tmp_path / "b").exists()
+
+    def test_a_file_that_would_run_code_does_not(self, tmp_path):
+        class Harmful:
+            def __reduce__(self):
+                return (open, (str(tmp_path / "harmed"), "w"))
+
+        torch.save({"state_dict": Harmful(), "hyper_parameters": {}}, tmp_path / "a.ckpt")
+        (tmp_path / "b.ckpt").write_bytes(pickle.dumps(Harmful()))
+        for name in ("a.ckpt", "b.ckpt"):
+            with pytest.raises(ValueError, match="would run code"):
+                ContractiveAutoencoder.load_from_checkpoint(tmp_path / name)
+        assert not (tmp_path / "harmed").exists()

@@ -1,0 +1,47 @@
+"""The record of training steps."""
+
+import pytest
+import torch
+
+from contractive.training.history import NonFiniteLossError, StepHistory
+
+
+def add(history, values, batch_size=1, step=0):
+    history.add(torch.tensor(values), batch_size=batch_size, step=step)
+
+
+def test_averages_weigh_every_example_alike():
+    history = StepHistory(("loss",), capacity=3)
+    add(history, [1.0], batch_size=30)
+    add(history, [4.0], batch_size=10)
+    assert history.drain() == {"loss": pytest.approx((30 * 1 + 10 * 4) / 40)}
+
+
+def test_an_epoch_spans_several_readings():
+    history = StepHistory(("loss",), capacity=2)
+    for value in (1.0, 2.0, 6.0):
+        if history.full:
+            history.drain()
+        add(history, [value])
+    history.drain()
+    assert history.end_epoch() == {"loss": pytest.approx(3.0)}
+    assert history.end_epoch() == {}
+
+
+def test_the_last_row_before_a_reading_is_due():
+    history = StepHistory(("loss",), capacity=2)
+    assert not history.due
+    add(history, [1.0])
+    assert history.due and not history.full
+    add(history, [1.0])
+    assert history.full
+
+
+@pytest.mark.parametrize("bad", [float("nan"), float("inf")])
+def test_the_first_step_and_term_that_is_not_finite_is_named(bad):
+    history = StepHistory(("loss", "reconstruction", "penalty"), capacity=4)
+    add(history, [1.0, 1.0, 1.0], step=7)
+    add(history, [bad, bad, 1.0], step=8)
+    add(history, [bad, bad, bad], step=9)
+    with pytest.raises(NonFiniteLossError, match=r"train/reconstruction became (nan|inf) at step 8"):
+        history.drain()
