@@ -7,7 +7,10 @@ from torch import Tensor
 
 from contractive.jacobian.inputs import check_input
 from contractive.jacobian.structure import Encoder, uncompiled
-from contractive.penalties.settings import penalty_settings
+from contractive.penalties.settings import METHODS, penalty_settings
+from contractive.settings import choices, chosen
+
+_CLASSES = {name: chosen(METHODS, name) for name in choices(METHODS)}
 
 
 def contraction_penalty(
@@ -56,8 +59,25 @@ def contraction_penalty(
     >>> code.shape, penalty.shape
     (torch.Size([2, 3]), torch.Size([2]))
     """
-    settings = penalty_settings(method, **options)
+    settings = _settings(method, options)
     encoder = uncompiled(encoder)
     check_input(encoder, x, generator)
     code_and_penalty: tuple[Tensor, Tensor] = settings(encoder, x, generator)
     return code_and_penalty
+
+
+def _settings(method: str, options: dict[str, Any]) -> Any:
+    if not torch.compiler.is_compiling():
+        return penalty_settings(method, **options)
+    # The compiler can trace neither how a class of settings is found nor how it checks itself.
+    values = _checked(method, tuple(options.items()))
+    settings = object.__new__(_CLASSES[method])
+    for name, value in values:
+        setattr(settings, name, value)
+    return settings
+
+
+@torch.compiler.assume_constant_result
+def _checked(method: str, options: tuple[tuple[str, Any], ...]) -> tuple[tuple[str, Any], ...]:
+    """The method's settings by name, defaults included."""
+    return tuple(vars(penalty_settings(method, **dict(options))).items())
