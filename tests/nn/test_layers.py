@@ -6,17 +6,12 @@ import pytest
 import torch
 from torch import nn
 
-from contractive.nn import settings as checks
-from contractive.nn.layers import ACTIVATIONS, Decoder, make_encoder
+from contractive.nn.layers import Decoder, make_encoder
 
 
 def autoencoder(input_shape, hidden, channels=(), *, tied, activation="tanh"):
     encoder = make_encoder(input_shape, hidden, activation, channels)
     return encoder, Decoder(encoder, input_shape, activation, tied=tied)
-
-
-def test_the_activations_that_the_command_line_allows_are_those_that_exist():
-    assert tuple(ACTIVATIONS) == checks.ACTIVATIONS
 
 
 @pytest.mark.parametrize("tied", [True, False])

@@ -12,6 +12,8 @@ from tests.penalties.dense import assert_close, batch, mlp
     ("method", "widths", "options"),
     [
         ("auto", [6, 4], {}),
+        ("auto", [6, 5, 4], {}),
+        ("exact", [6, 5, 4], {}),
         ("closed_form", [6, 4], {}),
         ("layerwise", [6, 5, 4], {}),
         ("hutchinson", [6, 5, 4], {}),
@@ -34,7 +36,7 @@ def test_a_stack_of_layers_is_traced_as_one_graph(method, widths, options):
     assert_close(torch.autograd.grad(compiled(x), [x, *encoder.parameters()]), eager)
 
 
-@pytest.mark.parametrize("method", ["autodiff", "hutchinson"])
+@pytest.mark.parametrize("method", ["auto", "exact", "autodiff", "hutchinson"])
 def test_any_module_works_inside_a_compiled_function(method):
     torch.manual_seed(0)
     encoder = nn.Sequential(nn.Linear(6, 4), nn.GroupNorm(2, 4), nn.Tanh()).double()
@@ -50,3 +52,20 @@ def test_any_module_works_inside_a_compiled_function(method):
     assert_close(
         torch.autograd.grad(torch.compile(loss, backend="aot_eager")(x), [x, *encoder.parameters()]), eager
     )
+
+
+@pytest.mark.parametrize("method", ["closed_form", "layerwise"])
+def test_an_activation_without_a_formula_is_traced_too(method):
+    torch.manual_seed(0)
+    encoder = nn.Sequential(nn.Linear(6, 4), nn.Mish()).double()
+    if method == "layerwise":
+        encoder = encoder.extend([nn.Linear(4, 5), nn.SELU()]).double()
+    x = batch(4, 6)
+
+    def loss(x):
+        code, penalty = contraction_penalty(encoder, x, method)
+        return code.square().sum() + penalty.sum()
+
+    eager = torch.autograd.grad(loss(x), [x, *encoder.parameters()])
+    compiled = torch.compile(loss, backend="aot_eager", fullgraph=True)
+    assert_close(torch.autograd.grad(compiled(x), [x, *encoder.parameters()]), eager)

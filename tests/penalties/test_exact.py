@@ -5,8 +5,9 @@ from hypothesis import strategies as st
 from torch import nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
+from contractive.jacobian.structure import layers
 from contractive.penalties import contraction_penalty
-from contractive.penalties.kernels import layerwise
+from contractive.penalties.kernels.layerwise import cheapest_order, layerwise
 from tests.penalties.dense import ACTIVATIONS, assert_agrees, assert_close, batch, dense_penalty, mlp
 
 quick = settings(max_examples=15, deadline=None, derandomize=True)
@@ -44,28 +45,29 @@ def test_any_depth_and_width(widths, examples, bias, activation, method, seed):
     assert_agrees(by(method, **options), mlp(widths, activation, bias), batch(examples, widths[0]))
 
 
+def in_order(order, memory_mib=1024):
+    return lambda encoder, x: layerwise(layers(encoder, x), x, order, memory_mib)
+
+
 @pytest.mark.parametrize("order", ["gram", "code", "input"])
 @pytest.mark.parametrize("widths", [[7, 5, 3], [3, 9, 8, 4], [6, 8, 5, 7, 6]])
-def test_each_order_of_the_product(order, widths, monkeypatch):
+def test_each_order_of_the_product(order, widths):
     torch.manual_seed(0)
-    monkeypatch.setattr(layerwise, "cheapest_order", lambda widths: (order, 0))
-    assert_agrees(by("layerwise"), mlp(widths, "tanh"), batch(5, widths[0]))
+    assert_agrees(in_order(order), mlp(widths, "tanh"), batch(5, widths[0]))
 
 
 @pytest.mark.parametrize(
     ("widths", "order"), [([20, 9, 2], "gram"), ([3, 50, 50, 20], "input"), ([5, 50, 9, 2], "code")]
 )
 def test_the_cheapest_order_depends_on_the_widths(widths, order):
-    assert layerwise.cheapest_order(widths)[0] == order
+    assert cheapest_order(widths)[0] == order
 
 
 @pytest.mark.parametrize("order", ["gram", "code", "input"])
-def test_layerwise_computes_again_what_it_has_no_memory_to_keep(order, monkeypatch):
+def test_layerwise_computes_again_what_it_has_no_memory_to_keep(order):
     torch.manual_seed(0)
-    monkeypatch.setattr(layerwise, "cheapest_order", lambda widths: (order, 0))
-    # Nearly 2 MiB for the 12 examples, in chunks of a few.
-    monkeypatch.setattr(layerwise, "_chunks", lambda product: [slice(i, i + 5) for i in range(0, 12, 5)])
-    assert_agrees(by("layerwise", memory_mib=1), mlp([60, 95, 90, 95], "tanh"), batch(12, 60))
+    # Three chunks of 58 examples or fewer, some 4 MiB each.
+    assert_agrees(in_order(order, memory_mib=1), mlp([60, 95, 90, 95], "tanh"), batch(130, 60))
 
 
 def test_layerwise_adds_up_more_than_one_block_of_a_symmetric_gradient():

@@ -93,6 +93,27 @@ def test_dropout_drops_the_same_units_at_both_points():
 
 
 @pytest.mark.parametrize(
+    "encoder",
+    [lambda: mlp([64, 48]), lambda: mlp([64, 56, 48]), lambda: nn.Sequential(mlp([64, 48]), nn.Softmax(1))],
+    ids=["one layer", "layers", "module"],
+)
+def test_under_autocast_a_small_difference_is_not_lost_in_rounding(encoder):
+    torch.manual_seed(0)
+    encoder, x = encoder().float(), torch.randn(8, 64)
+
+    def penalty():
+        return hessian_penalty(encoder, x, sigma=0.01, generator=torch.Generator().manual_seed(0))
+
+    exact = penalty()
+    with torch.autocast("cpu", torch.bfloat16):
+        ours = penalty()
+        half = hessian_penalty(encoder[:2], x.bfloat16()) if len(encoder) == 3 else None
+    assert ours.dtype == torch.float32
+    torch.testing.assert_close(ours, exact, rtol=1e-3, atol=0)
+    assert half is None or half.isfinite().all()
+
+
+@pytest.mark.parametrize(
     ("settings", "words"),
     [
         ({"sigma": 0}, "sigma must be a finite number > 0; got 0"),

@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import nn
 from torch.nn.utils import parametrizations
 
-from contractive.jacobian import notices
+from contractive.jacobian.linearise import tell_once
 from contractive.jacobian.structure import layers
 from contractive.penalties import contraction_penalty
 from tests.penalties.dense import assert_agrees, assert_close, batch, dense_penalty, mlp
@@ -152,9 +152,9 @@ class StubbornSquare(torch.autograd.Function):
 
 @pytest.mark.parametrize("square", [OldSquare, StubbornSquare])
 @pytest.mark.parametrize("method", ["autodiff", "hutchinson"])
-def test_a_custom_function_works_more_slowly_and_says_so_once(square, method, caplog, monkeypatch):
+def test_a_custom_function_works_more_slowly_and_says_so_once(square, method, caplog):
     torch.manual_seed(0)
-    monkeypatch.setattr(notices, "_TOLD", set())
+    tell_once.cache_clear()
     weight, x = batch(4, 3), batch(5, 4)
     options = {"distribution": "orthogonal", "probes": 3, "side": "code"} if method == "hutchinson" else {}
     with caplog.at_level(logging.WARNING, logger="contractive"):
@@ -205,6 +205,26 @@ def test_normalisation_is_not_asked_for_forward_mode():
     assert_close(ours, theirs)
     with pytest.raises(ValueError, match="side must be code"):
         contraction_penalty(encoder, x, "hutchinson", side="input")
+
+
+def test_instance_normalisation_is_not_asked_for_forward_mode_either():
+    torch.manual_seed(0)
+    # A code larger than the input, where forward mode would be cheaper.
+    encoder = nn.Sequential(nn.Conv1d(1, 4, 3), nn.InstanceNorm1d(4, affine=True), nn.Tanh()).double()
+    x = batch(3, 1, 6)
+    assert_agrees(lambda encoder, x: contraction_penalty(encoder, x, "autodiff"), encoder, x)
+    with pytest.raises(ValueError, match="side must be code"):
+        contraction_penalty(encoder, x, "autodiff", side="input")
+
+
+@pytest.mark.parametrize("mode", ["circular", "reflect", "replicate"])
+def test_convolutions_that_pad_with_something_else_than_zeros(mode):
+    torch.manual_seed(0)
+    encoder = nn.Sequential(nn.Conv2d(1, 2, 3, padding=1, padding_mode=mode), nn.Tanh()).double()
+    x = batch(3, 1, 4, 4)
+    assert_agrees(exact, encoder, x)
+    everything = {"distribution": "orthogonal", "probes": 16}
+    assert_agrees(lambda e, x: contraction_penalty(e, x, "hutchinson", **everything), encoder, x)
 
 
 def test_a_compiled_encoder_counts_as_what_was_compiled():

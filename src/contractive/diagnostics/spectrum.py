@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from contractive.jacobian.dense import jacobians
-from contractive.jacobian.structure import Encoder, dense_layers
+from contractive.jacobian.structure import Encoder
 from contractive.penalties import contraction_penalty
 
 
@@ -46,10 +46,8 @@ def jacobian_norms(encoder: Encoder, x: Tensor) -> Tensor:
     >>> jacobian_norms(lambda x: x * torch.tensor([3.0, 4.0]), torch.zeros(1, 2))
     tensor([5.])
     """
-    stack = dense_layers(encoder, x)
-    method = "autodiff" if stack is None else "closed_form" if len(stack) == 1 else "layerwise"
     with torch.no_grad():
-        return contraction_penalty(encoder, x, method)[1].sqrt()
+        return contraction_penalty(encoder, x, "exact")[1].sqrt()
 
 
 def _of_matrices(matrices: Tensor) -> Tensor:

@@ -1,21 +1,22 @@
 """The Jacobians of a batch, one dense matrix per example."""
 
-import math
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
-from torch.func import jacfwd, jacrev, vmap
 
-from contractive.jacobian.structure import Encoder, Layer, dense_layers
+from contractive.jacobian.encoder import Encoder
+from contractive.jacobian.linearise import linearise
+from contractive.jacobian.structure import Structure, layers
 
 
 def jacobians(encoder: Encoder, x: Tensor) -> Tensor:
     """Return ``J_f(x) = ∂h/∂x`` of every example.
 
     For linear layers with pointwise activations it is the product ``D_L W_L … D_1 W_1`` with
-    ``D_l = diag(s'(a_l))``, multiplied from the smaller end. For any other encoder one row costs a backward
-    pass and one column a forward pass, so the smaller side is swept; it must treat the examples of a batch
-    apart, so be in evaluation mode if it has batch normalisation or dropout.
+    ``D_l = diag(s'(a_l))``. For any other encoder one row costs a backward pass and one column a forward
+    pass, so the smaller side is swept; it must treat the examples of a batch apart, so be in evaluation mode
+    if it has batch normalisation.
 
     Args:
         encoder: maps ``(batch, *input_shape)`` to ``(batch, code_size)``.
@@ -30,33 +31,25 @@ def jacobians(encoder: Encoder, x: Tensor) -> Tensor:
              [0., 3.]]])
     """
     with torch.no_grad():
-        stack = dense_layers(encoder, x)
-        return _product(stack, x.flatten(1)) if stack else _swept(encoder, x)
+        dense = Structure(encoder, layers(encoder, x)).dense
+        if dense is None:
+            return linearise(encoder, x).dense()
+        slopes, h = [], x
+        for layer in dense:
+            a = layer.before(h)
+            h = layer.activation.value(a)
+            slopes.append(layer.activation.slope(a, h))
+        return product(slopes, [layer.affine.weight for layer in dense])
 
 
-def _product(stack: list[Layer], x: Tensor) -> Tensor:
-    weights, slopes = [], []
-    input_size = x.shape[1]
-    for affine, activation in stack:
-        a = affine(x)
-        x = activation.value(a)
-        weights.append(affine.weight)
-        slopes.append(activation.slope(a, x))
-    if x.shape[1] <= input_size:
-        product = slopes[-1][:, :, None] * weights[-1]
+def product(slopes: Sequence[Tensor], weights: Sequence[Tensor]) -> Tensor:
+    """``D_L W_L … D_1 W_1`` for the diagonals ``(batch, width)``, multiplied from the smaller end."""
+    if weights[-1].shape[0] <= weights[0].shape[1]:
+        result = slopes[-1][:, :, None] * weights[-1]
         for weight, slope in zip(weights[-2::-1], slopes[-2::-1]):
-            product = (product * slope[:, None, :]) @ weight
+            result = (result * slope[:, None, :]) @ weight
     else:
-        product = slopes[0][:, :, None] * weights[0]
+        result = slopes[0][:, :, None] * weights[0]
         for weight, slope in zip(weights[1:], slopes[1:]):
-            product = slope[:, :, None] * (weight @ product)
-    return product
-
-
-def _swept(encoder: Encoder, x: Tensor) -> Tensor:
-    def code(example: Tensor) -> Tensor:
-        return encoder(example[None])[0]
-
-    code_size, input_size = code(x[0]).numel(), math.prod(x.shape[1:])
-    sweep = jacrev if code_size <= input_size else jacfwd
-    return vmap(sweep(code))(x).reshape(len(x), code_size, input_size)
+            result = slope[:, :, None] * (weight @ result)
+    return result

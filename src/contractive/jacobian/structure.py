@@ -6,16 +6,16 @@ that take any module.
 """
 
 import math
-from collections.abc import Callable, Iterator
-from typing import NamedTuple
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
+from weakref import ref
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from contractive.nn.activations import IDENTITY, Pointwise, pointwise
-
-Encoder = Callable[[Tensor], Tensor]
+from contractive.jacobian.encoder import Encoder
+from contractive.jacobian.pointwise import IDENTITY, Pointwise, pointwise
 
 # Each kind of convolution with the dimensions of a batch for it.
 _CONVOLUTIONS: dict[type, int] = {nn.Conv1d: 3, nn.Conv2d: 4, nn.Conv3d: 5}
@@ -31,50 +31,31 @@ class Layer(NamedTuple):
     affine: Affine
     activation: Pointwise
 
+    def before(self, h: Tensor) -> Tensor:
+        """The pre-activation ``affine(h)``."""
+        return self.affine(h.flatten(1) if isinstance(self.affine, nn.Linear) else h)
 
-def uncompiled(encoder: Encoder) -> Encoder:
-    """The module that was given to ``torch.compile``, whose result has no second derivative."""
-    original = getattr(encoder, "_orig_mod", None)
-    return encoder if original is None else original
-
-
-def pre_activation(layer: Layer, h: Tensor) -> Tensor:
-    """``affine(h)``."""
-    return layer.affine(h.flatten(1) if isinstance(layer.affine, nn.Linear) else h)
-
-
-def linear_part(layer: Layer, v: Tensor) -> Tensor:
-    """``affine(v) − affine(0)``: what the layer does to a direction, without the bias."""
-    affine = layer.affine
-    if isinstance(affine, nn.Linear):
-        return F.linear(v.flatten(1), affine.weight)
-    convolve = {3: F.conv1d, 4: F.conv2d, 5: F.conv3d}[v.dim()]
-    return convolve(v, affine.weight, None, affine.stride, affine.padding, affine.dilation, affine.groups)
+    def linear(self, v: Tensor) -> Tensor:
+        """``affine(v) − affine(0)``: what the layer does to a direction, without the bias."""
+        affine = self.affine
+        if isinstance(affine, nn.Linear):
+            return F.linear(v.flatten(1), affine.weight)
+        convolve = {3: F.conv1d, 4: F.conv2d, 5: F.conv3d}[v.dim()]
+        return convolve(v, affine.weight, None, affine.stride, affine.padding, affine.dilation, affine.groups)
 
 
-def _untouched(module: nn.Module) -> bool:
-    hooks = (
-        module._forward_hooks,
-        module._forward_pre_hooks,
-        module._backward_hooks,
-        module._backward_pre_hooks,
-    )
-    return not any(hooks) and "forward" not in vars(module)
+class Structure(NamedTuple):
+    """An encoder with its layers, None unless it is a stack of affine ones with pointwise activations."""
 
+    encoder: Encoder
+    layers: Sequence[Layer] | None
 
-def _leaves(module: nn.Module) -> Iterator[nn.Module]:
-    if type(module) is nn.Sequential and _untouched(module):
-        for child in module:
-            yield from _leaves(child)
-    else:
-        yield module
-
-
-def _fits(affine: Affine, x: Tensor, flat: bool) -> bool:
-    """Whether it is PyTorch's own and maps one vector, or one picture, per example."""
-    if isinstance(affine, nn.Linear):
-        return type(affine) is nn.Linear and flat
-    return not flat and x.dim() == _CONVOLUTIONS.get(type(affine)) and affine.padding_mode == "zeros"
+    @property
+    def dense(self) -> Sequence[Layer] | None:
+        """The layers, None if there is a convolution among them."""
+        if self.layers is None or any(type(layer.affine) is not nn.Linear for layer in self.layers):
+            return None
+        return self.layers
 
 
 def layers(encoder: Encoder, x: Tensor) -> list[Layer] | None:
@@ -86,7 +67,6 @@ def layers(encoder: Encoder, x: Tensor) -> list[Layer] | None:
     Raises:
         ValueError: ``x`` has not the size or the type that the first layer takes.
 
-    >>> import torch
     >>> [type(layer.affine).__name__ for layer in layers(nn.Linear(3, 2), torch.ones(5, 3))]
     ['Linear']
     """
@@ -96,7 +76,7 @@ def layers(encoder: Encoder, x: Tensor) -> list[Layer] | None:
     flat = x.dim() == 2
     for module in _leaves(encoder):
         kind = type(module)
-        if not _untouched(module):
+        if _touched(module):
             return None
         if kind is nn.Identity or (kind in _DROPOUT and not module.training):
             continue
@@ -114,6 +94,54 @@ def layers(encoder: Encoder, x: Tensor) -> list[Layer] | None:
     return found or None
 
 
+def fingerprint(encoder: nn.Module) -> list[Any]:
+    """All that recognising an encoder looks at, to be compared with what it was then.
+
+    It holds weak references: a new module in the place of one that is gone is never taken for it, and no
+    module is kept alive.
+    """
+    facts: list[Any] = []
+    modules, seen = [encoder], {encoder}
+    for module in modules:  # grows on the way
+        own = vars(module)
+        facts += (ref(module), type(module), module.training, _touched(module))
+        facts += own.get("padding_mode"), own.get("start_dim"), own.get("end_dim")
+        facts.append(module._buffers.get("running_mean") is None)
+        for parameter in module._parameters.values():
+            if type(parameter) is nn.Parameter:  # a lazy one has no shape
+                facts += (parameter.shape, parameter.dtype)
+        for child in module._modules.values():
+            if child is not None and child not in seen:
+                seen.add(child)
+                modules.append(child)
+    return facts
+
+
+def _touched(module: nn.Module) -> bool:
+    hooked = (
+        module._forward_hooks
+        or module._forward_pre_hooks
+        or module._backward_hooks
+        or module._backward_pre_hooks
+    )
+    return bool(hooked) or "forward" in vars(module)
+
+
+def _leaves(module: nn.Module) -> Iterator[nn.Module]:
+    if type(module) is nn.Sequential and not _touched(module):
+        for child in module:
+            yield from _leaves(child)
+    else:
+        yield module
+
+
+def _fits(affine: Affine, x: Tensor, flat: bool) -> bool:
+    """Whether it is PyTorch's own and maps one vector, or one picture, per example."""
+    if isinstance(affine, nn.Linear):
+        return type(affine) is nn.Linear and flat
+    return not flat and x.dim() == _CONVOLUTIONS.get(type(affine)) and affine.padding_mode == "zeros"
+
+
 def _check_fit(affine: Affine, x: Tensor) -> None:
     if isinstance(affine, nn.Linear):
         takes, has, what = affine.in_features, math.prod(x.shape[1:]), "features"
@@ -125,9 +153,3 @@ def _check_fit(affine: Affine, x: Tensor) -> None:
         )
     if affine.weight.dtype != x.dtype and not torch.is_autocast_enabled(x.device.type):
         raise ValueError(f"x must be of the encoder's type {affine.weight.dtype}, got {x.dtype}")
-
-
-def dense_layers(encoder: Encoder, x: Tensor) -> list[Layer] | None:
-    """Like ``layers``, but None if there is a convolution among them."""
-    found = layers(encoder, x)
-    return found if found and all(type(layer.affine) is nn.Linear for layer in found) else None

@@ -1,37 +1,44 @@
-"""Pointwise activations with their first two derivatives.
+"""The registry of pointwise activations: one record says all there is to say about one of them.
 
-At a kink a derivative takes the value that PyTorch's own backward pass takes.
+Nothing here imports torch; the formulas use the methods of the tensors that they are given. At a kink a
+derivative takes the value that PyTorch's own backward pass takes.
 """
+
+from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from functools import partial
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-import torch
-import torch.nn.functional as F
-from torch import Tensor, nn
+if TYPE_CHECKING:
+    from torch import Tensor, nn
 
 
-class Pointwise(NamedTuple):
-    """A pointwise function ``h = s(a)`` with ``s'`` and ``s''``.
+class Activation(NamedTuple):
+    """A pointwise function ``h = s(a)``.
 
-    Each derivative may use what is known already: it takes ``a``, ``h`` and, for the second, the first.
-    ``from_value`` says that they look at ``h`` only, so that ``a`` need not be kept.
+    module: name of the class of ``torch.nn`` that computes it.
+    slope: ``s'`` from ``(module, a, h)``; without a formula it is differentiated automatically.
+    curvature: ``s''`` from ``(module, a, h, s')``; the same.
+    from_value: whether the formulas look at ``h`` only, so that ``a`` need not be kept.
+    bounds: the values at which it levels off to the left and to the right; None where it does not.
+    random: whether it is random in training mode, and so a function in evaluation mode only.
     """
 
-    value: Callable[[Tensor], Tensor]
-    slope: Callable[[Tensor, Tensor], Tensor]
-    curvature: Callable[[Tensor, Tensor, Tensor], Tensor]
-    from_value: bool
+    module: str
+    slope: Callable[[Any, Tensor, Tensor], Tensor] | None = None
+    curvature: Callable[[Any, Tensor, Tensor, Tensor], Tensor] | None = None
+    from_value: bool = False
+    bounds: tuple[float, float] | None = None
+    random: bool = False
 
 
 def _sigmoid_slope(m: nn.Sigmoid, a: Tensor, h: Tensor) -> Tensor:
-    return torch.addcmul(h, h, h, value=-1)
+    return h.addcmul(h, h, value=-1)
 
 
 def _sigmoid_curvature(m: nn.Sigmoid, a: Tensor, h: Tensor, slope: Tensor) -> Tensor:
-    return torch.addcmul(slope, slope, h, value=-2)
+    return slope.addcmul(slope, h, value=-2)
 
 
 def _tanh_slope(m: nn.Tanh, a: Tensor, h: Tensor) -> Tensor:
@@ -44,7 +51,7 @@ def _tanh_curvature(m: nn.Tanh, a: Tensor, h: Tensor, slope: Tensor) -> Tensor:
 
 def _softplus_slope(m: nn.Softplus, a: Tensor, h: Tensor) -> Tensor:
     # Above the threshold PyTorch's softplus is the identity.
-    return torch.where(a * m.beta > m.threshold, 1.0, torch.sigmoid(a * m.beta))
+    return (a * m.beta).sigmoid().masked_fill(a * m.beta > m.threshold, 1.0)
 
 
 def _softplus_curvature(m: nn.Softplus, a: Tensor, h: Tensor, slope: Tensor) -> Tensor:
@@ -52,20 +59,20 @@ def _softplus_curvature(m: nn.Softplus, a: Tensor, h: Tensor, slope: Tensor) -> 
 
 
 def _elu_slope(m: nn.ELU, a: Tensor, h: Tensor) -> Tensor:
-    return torch.where(a > 0, 1.0, m.alpha * a.clamp(max=0).exp())
+    return (m.alpha * a.clamp(max=0).exp()).masked_fill(a > 0, 1.0)
 
 
 def _elu_curvature(m: nn.ELU, a: Tensor, h: Tensor, slope: Tensor) -> Tensor:
-    return torch.where(a > 0, 0.0, slope)
+    return slope.masked_fill(a > 0, 0.0)
 
 
 def _silu_slope(m: nn.SiLU, a: Tensor, h: Tensor) -> Tensor:
-    s = torch.sigmoid(a)
+    s = a.sigmoid()
     return s + a * (s - s * s)
 
 
 def _silu_curvature(m: nn.SiLU, a: Tensor, h: Tensor, slope: Tensor) -> Tensor:
-    s = torch.sigmoid(a)
+    s = a.sigmoid()
     return (s - s * s) * (2 + a * (1 - 2 * s))
 
 
@@ -75,16 +82,20 @@ _C, _K = math.sqrt(2 / math.pi), 0.044715
 
 def _gelu_slope(m: nn.GELU, a: Tensor, h: Tensor) -> Tensor:
     if m.approximate == "tanh":
-        t, du = torch.tanh(_C * (a + _K * a**3)), _C * (1 + 3 * _K * a**2)
+        t, du = (_C * (a + _K * a**3)).tanh(), _C * (1 + 3 * _K * a**2)
         return 0.5 * (1 + t) + 0.5 * a * (1 - t * t) * du
-    return 0.5 * (1 + torch.erf(a / math.sqrt(2))) + a * torch.exp(-0.5 * a * a) / math.sqrt(2 * math.pi)
+    return 0.5 * (1 + (a / math.sqrt(2)).erf()) + a * (-0.5 * a * a).exp() / math.sqrt(2 * math.pi)
 
 
 def _gelu_curvature(m: nn.GELU, a: Tensor, h: Tensor, slope: Tensor) -> Tensor:
     if m.approximate == "tanh":
-        t, du = torch.tanh(_C * (a + _K * a**3)), _C * (1 + 3 * _K * a**2)
+        t, du = (_C * (a + _K * a**3)).tanh(), _C * (1 + 3 * _K * a**2)
         return (1 - t * t) * (du + 0.5 * a * (6 * _C * _K * a - 2 * t * du * du))
-    return torch.exp(-0.5 * a * a) * (2 - a * a) / math.sqrt(2 * math.pi)
+    return (-0.5 * a * a).exp() * (2 - a * a) / math.sqrt(2 * math.pi)
+
+
+def _one(m: Any, a: Tensor, h: Tensor) -> Tensor:
+    return h.new_ones(h.shape)
 
 
 def _step(m: Any, a: Tensor, h: Tensor) -> Tensor:
@@ -92,46 +103,56 @@ def _step(m: Any, a: Tensor, h: Tensor) -> Tensor:
 
 
 def _leaky_step(m: nn.LeakyReLU, a: Tensor, h: Tensor) -> Tensor:
-    return torch.where(a > 0, 1.0, torch.full_like(a, m.negative_slope))
+    return a.new_full(a.shape, m.negative_slope).masked_fill(a > 0, 1.0)
 
 
 def _zero(m: Any, a: Tensor, h: Tensor, slope: Tensor) -> Tensor:
-    return torch.zeros_like(slope)
+    return slope.new_zeros(slope.shape)
 
 
-# The functions of Pointwise, with the module first for its settings.
-_KNOWN: dict[type[nn.Module], tuple[Callable, Callable, Callable, bool]] = {
-    nn.Identity: (lambda m, a: a, lambda m, a, h: torch.ones_like(h), _zero, True),
-    nn.Sigmoid: (lambda m, a: torch.sigmoid(a), _sigmoid_slope, _sigmoid_curvature, True),
-    nn.Tanh: (lambda m, a: torch.tanh(a), _tanh_slope, _tanh_curvature, True),
-    nn.Softplus: (
-        lambda m, a: F.softplus(a, m.beta, m.threshold),
-        _softplus_slope,
-        _softplus_curvature,
-        False,
-    ),
-    nn.ReLU: (lambda m, a: F.relu(a), _step, _zero, True),
-    nn.LeakyReLU: (lambda m, a: F.leaky_relu(a, m.negative_slope), _leaky_step, _zero, False),
-    nn.ELU: (lambda m, a: F.elu(a, m.alpha), _elu_slope, _elu_curvature, False),
-    nn.GELU: (lambda m, a: F.gelu(a, approximate=m.approximate), _gelu_slope, _gelu_curvature, False),
-    nn.SiLU: (lambda m, a: F.silu(a), _silu_slope, _silu_curvature, False),
+#: Those that an encoder can be asked for by name.
+ACTIVATIONS: dict[str, Activation] = {
+    "sigmoid": Activation("Sigmoid", _sigmoid_slope, _sigmoid_curvature, from_value=True, bounds=(0, 1)),
+    "tanh": Activation("Tanh", _tanh_slope, _tanh_curvature, from_value=True, bounds=(-1, 1)),
+    "softplus": Activation("Softplus", _softplus_slope, _softplus_curvature),
+    "relu": Activation("ReLU", _step, _zero, from_value=True),
+    "elu": Activation("ELU", _elu_slope, _elu_curvature),
+    "gelu": Activation("GELU", _gelu_slope, _gelu_curvature),
+    "silu": Activation("SiLU", _silu_slope, _silu_curvature),
+    "identity": Activation("Identity", _one, _zero, from_value=True),
 }
 
+# The other pointwise modules of torch.nn, recognised in encoders of other people's making. PReLU is none of
+# them: it learns its slope, which these formulas would take for a constant.
+_OTHERS = (
+    Activation("LeakyReLU", _leaky_step, _zero),
+    Activation("RReLU", random=True),
+    Activation("Hardsigmoid", bounds=(0, 1)),
+    Activation("Softsign", bounds=(-1, 1)),
+    *map(Activation, ("CELU", "SELU", "Mish", "Hardswish", "LogSigmoid", "Hardtanh", "ReLU6", "Threshold")),
+    *map(Activation, ("Hardshrink", "Softshrink", "Tanhshrink")),
+)
+_BY_CLASS = {record.module: record for record in (*_OTHERS, *ACTIVATIONS.values())}
 
-def pointwise(module: nn.Module) -> Pointwise | None:
-    """A PyTorch activation module with its derivatives, None if it is not one that is known here.
 
-    >>> pointwise(nn.Tanh()).slope(torch.tensor(0.0), torch.tensor(0.0))
-    tensor(1.)
+def make_activation(name: str) -> nn.Module:
+    """The module of an activation by name, with PyTorch's defaults.
+
+    >>> make_activation("elu")
+    ELU(alpha=1.0)
     """
-    # The exact type: a subclass may compute something else.
-    known = _KNOWN.get(type(module))
-    return _bind(known, module) if known else None
+    from torch import nn
+
+    module: nn.Module = getattr(nn, ACTIVATIONS[name].module)()
+    return module
 
 
-def _bind(known: tuple[Callable, Callable, Callable, bool], module: nn.Module) -> Pointwise:
-    value, slope, curvature, from_value = known
-    return Pointwise(partial(value, module), partial(slope, module), partial(curvature, module), from_value)
+def record_of(module: nn.Module) -> Activation | None:
+    """The record of a module of exactly PyTorch's own class: a subclass may compute something else.
 
-
-IDENTITY = _bind(_KNOWN[nn.Identity], nn.Identity())
+    >>> from torch import nn
+    >>> record_of(nn.Tanh()).bounds, record_of(nn.Softmax(dim=1))
+    ((-1, 1), None)
+    """
+    kind = type(module)
+    return _BY_CLASS.get(kind.__name__) if kind.__module__.startswith("torch.nn.modules.") else None

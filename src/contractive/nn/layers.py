@@ -3,22 +3,13 @@
 Encoders are plain ``nn.Sequential`` of torch's own modules, so that the penalties can read their structure.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from math import prod
 
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
-    "sigmoid": nn.Sigmoid,
-    "tanh": nn.Tanh,
-    "softplus": nn.Softplus,
-    "relu": nn.ReLU,
-    "elu": nn.ELU,
-    "gelu": nn.GELU,
-    "silu": nn.SiLU,
-    "identity": nn.Identity,
-}
+from contractive.nn.activations import make_activation
 
 # A 3×3 kernel with stride 2 and padding 1 halves an image (rounding up) and has a well-defined mirror.
 KERNEL, STRIDE, PADDING = 3, 2, 1
@@ -43,12 +34,12 @@ def make_encoder(
             f" shape {shape}: use channels=[] for fully connected layers"
         )
     for width in channels:
-        layers += [nn.Conv2d(shape[0], width, KERNEL, STRIDE, PADDING), ACTIVATIONS[activation]()]
+        layers += [nn.Conv2d(shape[0], width, KERNEL, STRIDE, PADDING), make_activation(activation)]
         shape = (width, _halved(shape[1]), _halved(shape[2]))
     layers.append(nn.Flatten())
     size = prod(shape)
     for width in hidden:
-        layers += [nn.Linear(size, width), ACTIVATIONS[activation]()]
+        layers += [nn.Linear(size, width), make_activation(activation)]
         size = width
     for layer in layers:
         if isinstance(layer, nn.Linear | nn.Conv2d):
@@ -80,7 +71,7 @@ class Decoder(nn.Module):
         # A tuple keeps the encoder's layers out of this module's parameters: they belong to the encoder.
         self._mirrored = tuple(reversed(layers))
         self._output_shapes = tuple(reversed(_input_shapes(layers, input_shape)))
-        self.activation = ACTIVATIONS[activation]()
+        self.activation = make_activation(activation)
         self.biases = nn.ParameterList(
             nn.Parameter(layer.weight.new_zeros(layer.weight.shape[1])) for layer in self._mirrored
         )

@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 
+from contractive.nn.activations import ACTIVATIONS
 from contractive.settings import Settings, check_number, setting
 
-ACTIVATIONS = ("sigmoid", "tanh", "softplus", "relu", "elu", "gelu", "silu", "identity")
 RECONSTRUCTIONS = ("squared_error", "cross_entropy")
 CORRUPTIONS = ("gaussian", "masking", "salt_and_pepper")
 
@@ -18,7 +18,7 @@ class Network(Settings):
     )
     channels: list[int] = setting([], "channels of convolutions before them, each halving the picture")
     activation: str = setting(
-        "sigmoid", "pointwise activation after every encoder layer", choices=ACTIVATIONS
+        "sigmoid", "pointwise activation after every encoder layer", choices=tuple(ACTIVATIONS)
     )
     tied: bool = setting(True, "whether the decoder's weights are the encoder's, transposed")
     reconstruction: str = setting(

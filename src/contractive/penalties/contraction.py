@@ -1,16 +1,14 @@
 """The one entry to all methods."""
 
+from functools import lru_cache
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from contractive.jacobian.inputs import check_input
-from contractive.jacobian.structure import Encoder, uncompiled
-from contractive.penalties.settings import METHODS, penalty_settings
-from contractive.settings import choices, chosen
-
-_CLASSES = {name: chosen(METHODS, name) for name in choices(METHODS)}
+from contractive.jacobian.encoder import Encoder
+from contractive.penalties.plans import METHODS, run_planned
+from contractive.penalties.settings import Method, penalty_settings
 
 
 def contraction_penalty(
@@ -27,6 +25,7 @@ def contraction_penalty(
     method                for                                         options
     ===================== =========================================== ======================================
     ``auto``              any encoder; what is exact while it is cheap ``max_ratio``, ``probes``
+    ``exact``             any encoder, the cheapest exact method      none
     ``closed_form``       one linear layer, pointwise activation      none
     ``layerwise``         linear layers, pointwise activations        ``memory_mib``
     ``autodiff``          any encoder, exact                          ``side``, ``memory_mib``
@@ -60,24 +59,29 @@ def contraction_penalty(
     (torch.Size([2, 3]), torch.Size([2]))
     """
     settings = _settings(method, options)
-    encoder = uncompiled(encoder)
-    check_input(encoder, x, generator)
-    code_and_penalty: tuple[Tensor, Tensor] = settings(encoder, x, generator)
+    key = (method, *vars(settings).values())
+    code_and_penalty: tuple[Tensor, Tensor] = run_planned(settings.plan, key, encoder, x, generator)
     return code_and_penalty
 
 
-def _settings(method: str, options: dict[str, Any]) -> Any:
-    if not torch.compiler.is_compiling():
+_remembered = lru_cache(typed=True)(penalty_settings)
+
+
+def _settings(method: str, options: dict[str, Any]) -> Method:
+    if torch.compiler.is_compiling():
+        # The compiler can trace neither how a class of settings is found nor how it checks itself.
+        values = _constants(method, tuple(options.items()))
+        settings: Method = object.__new__(METHODS[method])
+        for name, value in values:
+            setattr(settings, name, value)
+        return settings
+    try:
+        return _remembered(method, **options)
+    except TypeError:  # a list or the like, which cannot be remembered
         return penalty_settings(method, **options)
-    # The compiler can trace neither how a class of settings is found nor how it checks itself.
-    values = _checked(method, tuple(options.items()))
-    settings = object.__new__(_CLASSES[method])
-    for name, value in values:
-        setattr(settings, name, value)
-    return settings
 
 
 @torch.compiler.assume_constant_result
-def _checked(method: str, options: tuple[tuple[str, Any], ...]) -> tuple[tuple[str, Any], ...]:
+def _constants(method: str, options: tuple[tuple[str, Any], ...]) -> tuple[tuple[str, Any], ...]:
     """The method's settings by name, defaults included."""
     return tuple(vars(penalty_settings(method, **dict(options))).items())

@@ -17,8 +17,9 @@ def random_directions(
     Args:
         probes: how many.
         like: ``(batch, *shape)``, the shape, type and device of one direction for each example.
-        distribution: ``rademacher`` (entries ±1), ``gaussian``, or ``orthogonal`` (those of one example are
-            perpendicular, of length ``√size``; as many as the size make the estimate exact).
+        distribution: ``rademacher`` (entries ±1), ``gaussian``, ``sphere`` (uniform, of length ``√size``), or
+            ``orthogonal`` (those of one example are perpendicular, of length ``√size``; as many as the size
+            make the estimate exact).
         generator: the source of randomness, on the device of ``like``.
 
     Returns:
@@ -37,6 +38,9 @@ def random_directions(
     if distribution == "gaussian":
         return torch.randn(shape, dtype=like.dtype, device=like.device, generator=generator)
     batch, size = like.shape[0], math.prod(like.shape[1:])
+    if distribution == "sphere":
+        normal = torch.randn(probes, batch, size, dtype=like.dtype, device=like.device, generator=generator)
+        return (normal / normal.norm(dim=2, keepdim=True) * math.sqrt(size)).view(shape)
     if probes > size:
         raise ValueError(
             f"probes must be at most {size} for orthogonal directions in {size} dimensions, got {probes}"

@@ -1,17 +1,21 @@
 """The higher-order term: how fast the Jacobian itself changes."""
 
+from collections.abc import Sequence
+from functools import lru_cache, partial
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from contractive.jacobian.inputs import check_input
-from contractive.jacobian.linearise import linearise
-from contractive.jacobian.precision import accumulation_dtype, without_autocast
-from contractive.jacobian.randomness import remember_randomness
-from contractive.jacobian.structure import Encoder, Layer, dense_layers, layers, uncompiled
+from contractive.jacobian.encoder import Encoder, remember_randomness, without_autocast
+from contractive.jacobian.linearise import Linearised, jvp_by_layer, linearise, with_derivative
+from contractive.jacobian.structure import Layer, Structure
 from contractive.penalties.directions import random_directions
-from contractive.penalties.kernels.hutchinson import mean_square, push_by_layer
+from contractive.penalties.plans import Plan, run_planned
 from contractive.penalties.settings import Hessian
+from contractive.penalties.squares import accumulation_dtype, mean_square
+
+_checked = lru_cache(typed=True)(Hessian)
 
 
 def hessian_penalty(
@@ -50,55 +54,72 @@ def hessian_penalty(
     >>> hessian_penalty(torch.nn.Linear(3, 2), torch.zeros(5, 3))  # a linear map has no curvature
     tensor([0., 0., 0., 0., 0.], grad_fn=<DivBackward0>)
     """
-    Hessian(method, sigma, samples, probes)
-    encoder = uncompiled(encoder)
-    check_input(encoder, x, generator)
-    noise = sigma * torch.randn((samples, *x.shape), dtype=x.dtype, device=x.device, generator=generator)
-    dense = dense_layers(encoder, x)
-    one_layer = dense is not None and len(dense) == 1
+    settings = (method, sigma, samples, probes)
+    if not torch.compiler.is_compiling():
+        _checked(*settings)
+    penalty: Tensor = run_planned(partial(_plan, *settings), ("hessian", *settings), encoder, x, generator)
+    return penalty
+
+
+def _plan(
+    method: str, sigma: float, samples: int, probes: int, structure: Structure, example: Tensor
+) -> Plan:
+    one_layer = structure.dense is not None and len(structure.dense) == 1
     if method == "closed_form" and not one_layer:
         raise ValueError(
             "method closed_form of the higher-order term takes an encoder of one linear layer and a "
             "pointwise activation: use hutchinson"
         )
-    if method != "hutchinson" and dense is not None and one_layer:
-        return _closed_form(dense[0], x, noise) / sigma**2
-    stack = layers(encoder, x)
-    if stack is not None:
-        return _by_layer(stack, x, noise, random_directions(probes, x, generator=generator)) / sigma**2
-    return _any_module(encoder, x, noise, probes, generator) / sigma**2
+    exact = method != "hutchinson" and one_layer
+
+    def run(structure: Structure, x: Tensor, generator: torch.Generator | None) -> Tensor:
+        noise = sigma * torch.randn((samples, *x.shape), dtype=x.dtype, device=x.device, generator=generator)
+        # What differs little between two near points would drown in the rounding of half precision.
+        with without_autocast(x):
+            if structure.layers is None:
+                return _any_module(structure.encoder, x, noise, probes, generator) / sigma**2
+            x, noise = (t.to(structure.layers[0].affine.weight.dtype) for t in (x, noise))
+            if exact:
+                return _closed_form(structure.layers[0], x, noise) / sigma**2
+            return _by_layer(structure.layers, x, noise, probes, generator) / sigma**2
+
+    return run
 
 
 def _closed_form(layer: Layer, x: Tensor, noise: Tensor) -> Tensor:
     """``J(x) − J(x̃) = diag(s'(a) − s'(ã)) W``."""
     weight, s = layer.affine.weight, layer.activation
-    a = F.linear(x.flatten(1), weight, layer.affine.bias)
+    a = layer.before(x)
     moved = a + F.linear(noise.flatten(2), weight)
-    with without_autocast(x):
-        exact = accumulation_dtype(a)
-        a, moved = a.to(exact), moved.to(exact)
-        difference = s.slope(a, s.value(a)) - s.slope(moved, s.value(moved))
-        return (difference.square().mean(0) * weight.to(exact).square().sum(1)).sum(1)
+    exact = accumulation_dtype(a)
+    a, moved = a.to(exact), moved.to(exact)
+    difference = s.slope(a, s.value(a)) - s.slope(moved, s.value(moved))
+    return (difference.square().mean(0) * weight.to(exact).square().sum(1)).sum(1)
 
 
-def _by_layer(stack: list[Layer], x: Tensor, noise: Tensor, v: Tensor) -> Tensor:
+def _by_layer(
+    layers: Sequence[Layer], x: Tensor, noise: Tensor, probes: int, generator: torch.Generator | None
+) -> Tensor:
+    v = random_directions(probes, x, generator=generator)
     samples, batch = noise.shape[:2]
     points = torch.cat([x[None], x + noise]).flatten(0, 1)
-    _, projections = push_by_layer(stack, points, v.repeat(1, samples + 1, *[1] * (x.dim() - 1)))
+    _, projections = jvp_by_layer(layers, points, v.repeat(1, samples + 1, *[1] * (x.dim() - 1)))
     at_x, *moved = projections.split(batch, dim=1)
     return torch.stack([mean_square(at_x - other) for other in moved]).mean(0)
 
 
-@torch.compiler.disable
 def _any_module(
     encoder: Encoder, x: Tensor, noise: Tensor, probes: int, generator: torch.Generator | None
 ) -> Tensor:
-    replay = remember_randomness(encoder, x)
-    encoded = linearise(encoder, x)
-    u = random_directions(probes, encoded.code.detach(), generator=generator)
-    at_x, total = encoded.pull(u), torch.zeros((), device=x.device)
-    for shift in noise:
-        with replay():
-            moved = linearise(encoder, x + shift)
-        total = total + mean_square(at_x - moved.pull(u))
-    return total / len(noise)
+    replay = remember_randomness(x)
+
+    def penalty(encoded: Linearised) -> Tensor:
+        u = random_directions(probes, encoded.code.detach(), generator=generator)
+        at_x, total = encoded.vjp(u), torch.zeros((), device=x.device)
+        for shift in noise:
+            with replay():
+                moved = linearise(encoder, x + shift)
+            total = total + mean_square(at_x - moved.vjp(u))
+        return total / len(noise)
+
+    return with_derivative(encoder, x, penalty)[1]

@@ -1,7 +1,8 @@
 """The penalty's settings: which method, and what it can be told."""
 
+import math
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from contractive.settings import Settings, check_choice, choices, chosen, names, nearest, setting
 
@@ -30,6 +31,40 @@ def penalty_settings(method: Any = "auto", **options: Any) -> Any:
                 f"{name} is not an option of {method}, which takes {takes}{nearest(name, known)}"
             )
     return chosen(METHODS, method)(**options)
+
+
+@dataclass
+class Method(Settings):
+    """A method of the penalty with its options; it stands in a module of its own in ``penalties.methods``.
+
+    Nothing in such a module imports torch before ``plan`` is called.
+    """
+
+    #: Whether its value is exact, so that ``exact`` and ``auto`` may choose it.
+    exact: ClassVar[bool] = False
+
+    def plan(self, structure: Any, x: Any) -> Any:
+        """The function ``(structure, x, generator) -> (code, penalty)`` for batches like ``x``.
+
+        Args:
+            structure: a :class:`contractive.jacobian.structure.Structure`, the encoder with its layers; the
+                function is given it anew, and must not hold on to this one.
+            x: ``(batch, *input_shape)``.
+
+        Raises:
+            ValueError: the method does not fit the encoder.
+        """
+        raise NotImplementedError
+
+    def seconds(self, structure: Any, x: Any, work: Any) -> float:
+        """What it adds to a training step; infinite where it does not fit, or is no exact method.
+
+        Args:
+            structure: as above.
+            x: as above.
+            work: a :class:`contractive.penalties.cost.Work`, that of evaluating the encoder.
+        """
+        return math.inf
 
 
 @dataclass

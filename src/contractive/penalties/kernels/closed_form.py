@@ -7,39 +7,24 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from contractive.jacobian.precision import accumulation_dtype, without_autocast
-from contractive.jacobian.structure import Encoder, dense_layers
-from contractive.nn.activations import Pointwise
-from contractive.penalties.double_backward import differentiable_gradient
+from contractive.jacobian.encoder import without_autocast
+from contractive.jacobian.pointwise import Pointwise
+from contractive.jacobian.structure import Layer
+from contractive.penalties.squares import accumulation_dtype, differentiable_gradient
 
 
-def closed_form(encoder: Encoder, x: Tensor) -> tuple[Tensor, Tensor]:
+def closed_form(layer: Layer, x: Tensor) -> tuple[Tensor, Tensor]:
     """Code and penalty of ``h = s(Wx + b)``: ``‖J_f(x)‖²_F = Σ_j s'(a_j)² ‖W_j‖²`` with ``a = Wx + b``.
 
     Rifai et al., ICML 2011, equation 7, there for the sigmoid, for which ``s'(a_j) = h_j (1 − h_j)``.
 
     Args:
-        encoder: one ``nn.Linear``, ``nn.Flatten`` before it and an activation behind it if wanted.
+        layer: ``W``, ``b`` and ``s``.
         x: ``(batch, *input_shape)``.
 
     Returns:
         The code ``(batch, code_size)`` and the penalty ``(batch,)``.
-
-    Raises:
-        ValueError: the encoder is anything else.
-
-    >>> code, penalty = closed_form(torch.nn.Linear(3, 2), torch.zeros(5, 3))
-    >>> code.shape, penalty.shape
-    (torch.Size([5, 2]), torch.Size([5]))
     """
-    stack = dense_layers(encoder, x)
-    if stack is None or len(stack) != 1:
-        raise ValueError(
-            "method closed_form takes an encoder of one linear layer and a pointwise activation, "
-            f"got {'another kind of module' if stack is None else f'{len(stack)} layers'}: "
-            f"use {'autodiff or hutchinson' if stack is None else 'layerwise or hutchinson'}"
-        )
-    (layer,) = stack
     # The compiler fuses what _ClosedForm writes by hand.
     compute = _by_formula if torch.compiler.is_compiling() else _ClosedForm.apply
     return compute(x.flatten(1), layer.affine.weight, layer.affine.bias, layer.activation)
@@ -76,7 +61,7 @@ class _ClosedForm(torch.autograd.Function):
                 slope = s.slope(a[rows].to(exact), h[rows].to(exact))
                 torch.mv(slope.square(), row_norms, out=penalty[rows])
         ctx.activation = s
-        ctx.save_for_backward(x, weight, bias, h if s.from_value else a, h, row_norms)
+        ctx.save_for_backward(x, weight, bias, h if s.record.from_value else a, h, row_norms)
         return h, penalty
 
     @staticmethod

@@ -7,60 +7,45 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from contractive.jacobian.precision import accumulation_dtype, without_autocast
-from contractive.jacobian.structure import Encoder, dense_layers, pre_activation
-from contractive.penalties.double_backward import differentiable_gradient
-from contractive.penalties.kernels.closed_form import closed_form
-
-MEMORY_MIB = 1024
+from contractive.jacobian.dense import product
+from contractive.jacobian.encoder import without_autocast
+from contractive.jacobian.structure import Layer
+from contractive.penalties.squares import accumulation_dtype, differentiable_gradient
 
 
-def layerwise(encoder: Encoder, x: Tensor, *, memory_mib: int = MEMORY_MIB) -> tuple[Tensor, Tensor]:
+def layerwise(layers: Sequence[Layer], x: Tensor, order: str, memory_mib: int) -> tuple[Tensor, Tensor]:
     """Code and exact penalty of linear layers with pointwise activations.
 
-    ``J = D_L W_L ⋯ D_1 W_1`` with ``D_l = diag(s'(a_l))``, multiplied out in the cheapest of three orders
-    (``cheapest_order``): from the code side, from the code side with the Gram matrix ``G = W_1 W_1ᵀ`` in
-    place of the last product, ``‖J‖²_F = tr(A G Aᵀ)`` with ``A = D_L W_L ⋯ D_1``, or from the input side.
-
-    Convolutions are left to ``autodiff``: written as matrices they are mostly zeros.
+    ``J = D_L W_L ⋯ D_1 W_1`` with ``D_l = diag(s'(a_l))``, multiplied out in one of three orders: from the
+    code side (``code``), from there with the Gram matrix ``G = W_1 W_1ᵀ`` in place of the last product,
+    ``‖J‖²_F = tr(A G Aᵀ)`` with ``A = D_L W_L ⋯ D_1`` (``gram``), or from the input side (``input``).
 
     Args:
-        encoder: an ``nn.Sequential`` of ``nn.Linear`` and activations, ``nn.Flatten`` before them if wanted.
+        layers: two or more.
         x: ``(batch, *input_shape)``.
+        order: of the product; see :func:`cheapest_order`.
         memory_mib: what may be kept from the forward pass for the backward pass, in MiB; beyond that it is
             computed again.
 
     Returns:
         The code ``(batch, code_size)`` and the penalty ``(batch,)``.
-
-    Raises:
-        ValueError: the encoder is anything else.
-
-    >>> encoder = torch.nn.Sequential(torch.nn.Linear(4, 3), torch.nn.Tanh(), torch.nn.Linear(3, 2))
-    >>> code, penalty = layerwise(encoder, torch.zeros(5, 4))
-    >>> code.shape, penalty.shape
-    (torch.Size([5, 2]), torch.Size([5]))
     """
-    stack = dense_layers(encoder, x)
-    if stack is None:
-        raise ValueError(
-            "method layerwise takes an encoder of linear layers and pointwise activations, got another "
-            "kind of module: use autodiff or hutchinson"
-        )
-    if len(stack) == 1:
-        return closed_form(encoder, x)
     h, slopes = x, []
-    for layer in stack:
-        a = pre_activation(layer, h)
+    for layer in layers:
+        a = layer.before(h)
         h = layer.activation.value(a)
         exact = accumulation_dtype(a)  # products of the layers in float32 even where the layers are not
         slopes.append(layer.activation.slope(a.to(exact), h.to(exact)))
-    weights = [layer.affine.weight.to(exact) for layer in stack]
+    weights = [layer.affine.weight.to(exact) for layer in layers]
     if torch.compiler.is_compiling():
         return h, _by_formula(*slopes, *weights)
     with without_autocast(x):
-        order, _ = cheapest_order([weights[0].shape[1], *(w.shape[0] for w in weights)])
         return h, _SquaredNorm.apply(order, memory_mib, *slopes, *weights)
+
+
+def widths(layers: Sequence[Layer]) -> list[int]:
+    """The sizes of the input and of each layer, the code last."""
+    return [layers[0].affine.weight.shape[1], *(layer.affine.weight.shape[0] for layer in layers)]
 
 
 def cheapest_order(widths: list[int]) -> tuple[str, int]:
@@ -223,7 +208,4 @@ def _add_symmetric(total: Tensor, a: Tensor, b: Tensor) -> None:
 def _by_formula(*slopes_and_weights: Tensor) -> Tensor:
     depth = len(slopes_and_weights) // 2
     slopes, weights = slopes_and_weights[:depth], slopes_and_weights[depth:]
-    jacobian = slopes[-1][:, :, None] * weights[-1]
-    for slope, weight in zip(reversed(slopes[:-1]), reversed(weights[:-1])):
-        jacobian = (jacobian * slope[:, None]) @ weight
-    return jacobian.square().sum((1, 2))
+    return product(slopes, weights).square().sum((1, 2))

@@ -1,19 +1,46 @@
 """Any stack of linear layers and activations, exact."""
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
-from contractive.settings import Settings, setting
+from contractive.penalties.settings import Method
+from contractive.settings import setting
 
 
 @dataclass
-class Layerwise(Settings):
-    """Settings of :func:`contractive.penalties.kernels.layerwise.layerwise`."""
+class Layerwise(Method):
+    """The product of the layers' Jacobians, in the cheapest order.
+
+    Convolutions are left to ``autodiff``: written as matrices they are mostly zeros.
+    """
+
+    exact = True
 
     memory_mib: int = setting(1024, "what may be kept for the backward pass, in MiB", low=1)
 
-    def __call__(self, encoder: Any, x: Any, generator: Any = None) -> Any:
-        """Code and penalty of a batch."""
-        from contractive.penalties.kernels.layerwise import layerwise
+    def plan(self, structure: Any, x: Any) -> Any:
+        """See :func:`contractive.penalties.kernels.layerwise.layerwise`."""
+        from contractive.penalties.kernels.closed_form import closed_form
+        from contractive.penalties.kernels.layerwise import cheapest_order, layerwise, widths
 
-        return layerwise(encoder, x, memory_mib=self.memory_mib)
+        if structure.dense is None:
+            raise ValueError(
+                "method layerwise takes an encoder of linear layers and pointwise activations, got another "
+                "kind of module: use autodiff or hutchinson"
+            )
+        if len(structure.dense) == 1:
+            return lambda structure, x, generator: closed_form(structure.layers[0], x)
+        order, _ = cheapest_order(widths(structure.dense))
+        memory_mib = self.memory_mib
+        return lambda structure, x, generator: layerwise(structure.layers, x, order, memory_mib)
+
+    def seconds(self, structure: Any, x: Any, work: Any) -> float:
+        """The products of the cheapest order, forward and backward, for each example."""
+        from contractive.penalties.cost import Work
+        from contractive.penalties.kernels.layerwise import cheapest_order, widths
+
+        if structure.dense is None:
+            return math.inf
+        multiplications = x.shape[0] * cheapest_order(widths(structure.dense))[1]
+        return Work(multiplications, operations=10 * len(structure.dense)).seconds(x)

@@ -1,9 +1,19 @@
-"""Gradients written by hand, made differentiable themselves."""
+"""How squares are summed, and their gradients differentiated."""
 
 from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
+
+
+def accumulation_dtype(t: Tensor) -> torch.dtype:
+    """float64 for float64, else float32: sums of squares in bfloat16 would lose most of their digits."""
+    return torch.float64 if t.dtype == torch.float64 else torch.float32
+
+
+def mean_square(projections: Tensor) -> Tensor:
+    """``(probes, batch, …)`` to ``(batch,)``: the squared length, averaged over the probes."""
+    return projections.to(accumulation_dtype(projections)).flatten(2).square().sum(2).mean(0)
 
 
 def differentiable_gradient(
