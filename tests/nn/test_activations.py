@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from itertools import pairwise
 
 import pytest
 import torch
@@ -13,6 +14,8 @@ from contractive.jacobian.structure import layers
 from contractive.nn.activations import ACTIVATIONS, make_activation, record_of
 from contractive.penalties import contraction_penalty, hessian_penalty
 from tests.penalties.dense import assert_agrees, assert_close, batch, dense_jacobian
+
+pytestmark = pytest.mark.filterwarnings("ignore:There is a performance drop")
 
 NOT_POINTWISE = {"GLU", "MultiheadAttention", "Softmin", "Softmax", "Softmax2d", "LogSoftmax"}
 # They take what they learn, or what they draw, for more than a number.
@@ -47,7 +50,7 @@ CASES = [
 
 def stack(name, settings, widths):
     modules = []
-    for before, after in zip(widths, widths[1:]):
+    for before, after in pairwise(widths):
         modules += [nn.Linear(before, after), getattr(nn, name)(**settings)]
     return nn.Sequential(*modules).double().eval()
 
@@ -58,7 +61,15 @@ def test_every_pointwise_activation_is_exact(name, settings, method, widths):
     torch.manual_seed(0)
     encoder, x = stack(name, settings, widths), batch(4, 6)
     assert len(layers(encoder, x)) == len(widths) - 1
-    assert_agrees(lambda encoder, x: contraction_penalty(encoder, x, method), encoder, x)
+    # PyTorch cannot differentiate hardsigmoid twice, and takes a sixth in single precision.
+    same = [RampOfOtherOperations() if type(m) is nn.Hardsigmoid else m for m in encoder]
+    tolerance = 1e-6 if name == "Hardsigmoid" else 1e-9
+    assert_agrees(lambda _, x: contraction_penalty(encoder, x, method), nn.Sequential(*same), x, tolerance)
+
+
+class RampOfOtherOperations(nn.Module):
+    def forward(self, x):
+        return nn.functional.relu6(x + 3) / 6
 
 
 @pytest.mark.parametrize("name", ["Mish", "SELU", "Hardswish", "Softsign"])
@@ -144,6 +155,6 @@ def test_an_activation_of_somebody_elses_is_none_of_ours():
 
 
 def test_the_names_are_known_without_torch():
-    code = "import sys, contractive.nn.activations as a; assert 'torch' not in sys.modules; print(*a.ACTIVATIONS)"
+    code = "import sys, contractive.nn.activations as a; print(*a.ACTIVATIONS, 'torch' in sys.modules)"
     answer = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout
-    assert answer.split() == list(ACTIVATIONS)
+    assert answer.split() == [*ACTIVATIONS, "False"]

@@ -210,7 +210,9 @@ def test_normalisation_is_not_asked_for_forward_mode():
 def test_instance_normalisation_is_not_asked_for_forward_mode_either():
     torch.manual_seed(0)
     # A code larger than the input, where forward mode would be cheaper.
-    encoder = nn.Sequential(nn.Conv1d(1, 4, 3), nn.InstanceNorm1d(4, affine=True), nn.Tanh()).double()
+    encoder = nn.Sequential(
+        nn.Conv1d(1, 4, 3, bias=False), nn.InstanceNorm1d(4, affine=True), nn.Tanh()
+    ).double()
     x = batch(3, 1, 6)
     assert_agrees(lambda encoder, x: contraction_penalty(encoder, x, "autodiff"), encoder, x)
     with pytest.raises(ValueError, match="side must be code"):
@@ -222,8 +224,9 @@ def test_convolutions_that_pad_with_something_else_than_zeros(mode):
     torch.manual_seed(0)
     encoder = nn.Sequential(nn.Conv2d(1, 2, 3, padding=1, padding_mode=mode), nn.Tanh()).double()
     x = batch(3, 1, 4, 4)
+    assert layers(encoder, x) is None
     assert_agrees(exact, encoder, x)
-    everything = {"distribution": "orthogonal", "probes": 16}
+    everything = {"distribution": "orthogonal", "probes": 16, "side": "input"}
     assert_agrees(lambda e, x: contraction_penalty(e, x, "hutchinson", **everything), encoder, x)
 
 

@@ -106,6 +106,10 @@ def _leaky_step(m: nn.LeakyReLU, a: Tensor, h: Tensor) -> Tensor:
     return a.new_full(a.shape, m.negative_slope).masked_fill(a > 0, 1.0)
 
 
+def _hardsigmoid_slope(m: nn.Hardsigmoid, a: Tensor, h: Tensor) -> Tensor:
+    return ((a > -3) & (a < 3)).to(a.dtype) / 6
+
+
 def _zero(m: Any, a: Tensor, h: Tensor, slope: Tensor) -> Tensor:
     return slope.new_zeros(slope.shape)
 
@@ -127,7 +131,7 @@ ACTIVATIONS: dict[str, Activation] = {
 _OTHERS = (
     Activation("LeakyReLU", _leaky_step, _zero),
     Activation("RReLU", random=True),
-    Activation("Hardsigmoid", bounds=(0, 1)),
+    Activation("Hardsigmoid", _hardsigmoid_slope, _zero, bounds=(0, 1)),
     Activation("Softsign", bounds=(-1, 1)),
     *map(Activation, ("CELU", "SELU", "Mish", "Hardswish", "LogSigmoid", "Hardtanh", "ReLU6", "Threshold")),
     *map(Activation, ("Hardshrink", "Softshrink", "Tanhshrink")),
