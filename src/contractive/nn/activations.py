@@ -33,49 +33,6 @@ class Activation(NamedTuple):
     random: bool = False
 
 
-def _sigmoid_slope(m: nn.Sigmoid, a: Tensor, h: Tensor) -> Tensor:
-    return h.addcmul(h, h, value=-1)
-
-
-def _sigmoid_curvature(m: nn.Sigmoid, a: Tensor, h: Tensor, slope: Tensor) -> Tensor:
-    return slope.addcmul(slope, h, value=-2)
-
-
-def _tanh_slope(m: nn.Tanh, a: Tensor, h: Tensor) -> Tensor:
-    return 1 - h * h
-
-
-def _tanh_curvature(m: nn.Tanh, a: Tensor, h: Tensor, slope: Tensor) -> Tensor:
-    return -2 * slope * h
-
-
-def _softplus_slope(m: nn.Softplus, a: Tensor, h: Tensor) -> Tensor:
-    # Above the threshold PyTorch's softplus is the identity.
-    return (a * m.beta).sigmoid().masked_fill(a * m.beta > m.threshold, 1.0)
-
-
-def _softplus_curvature(m: nn.Softplus, a: Tensor, h: Tensor, slope: Tensor) -> Tensor:
-    return m.beta * (slope - slope * slope)
-
-
-def _elu_slope(m: nn.ELU, a: Tensor, h: Tensor) -> Tensor:
-    return (m.alpha * a.clamp(max=0).exp()).masked_fill(a > 0, 1.0)
-
-
-def _elu_curvature(m: nn.ELU, a: Tensor, h: Tensor, slope: Tensor) -> Tensor:
-    return slope.masked_fill(a > 0, 0.0)
-
-
-def _silu_slope(m: nn.SiLU, a: Tensor, h: Tensor) -> Tensor:
-    s = a.sigmoid()
-    return s + a * (s - s * s)
-
-
-def _silu_curvature(m: nn.SiLU, a: Tensor, h: Tensor, slope: Tensor) -> Tensor:
-    s = a.sigmoid()
-    return (s - s * s) * (2 + a * (1 - 2 * s))
-
-
 # GELU by tanh: gelu(a) = a/2 (1 + tanh u), u = c (a + k a³).
 _C, _K = math.sqrt(2 / math.pi), 0.044715
 
@@ -94,20 +51,14 @@ def _gelu_curvature(m: nn.GELU, a: Tensor, h: Tensor, slope: Tensor) -> Tensor:
     return (-0.5 * a * a).exp() * (2 - a * a) / math.sqrt(2 * math.pi)
 
 
-def _one(m: Any, a: Tensor, h: Tensor) -> Tensor:
-    return h.new_ones(h.shape)
+def _silu_slope(m: nn.SiLU, a: Tensor, h: Tensor) -> Tensor:
+    s = a.sigmoid()
+    return s + a * (s - s * s)
 
 
-def _step(m: Any, a: Tensor, h: Tensor) -> Tensor:
-    return (h > 0).to(h.dtype)
-
-
-def _leaky_step(m: nn.LeakyReLU, a: Tensor, h: Tensor) -> Tensor:
-    return a.new_full(a.shape, m.negative_slope).masked_fill(a > 0, 1.0)
-
-
-def _hardsigmoid_slope(m: nn.Hardsigmoid, a: Tensor, h: Tensor) -> Tensor:
-    return ((a > -3) & (a < 3)).to(a.dtype) / 6
+def _silu_curvature(m: nn.SiLU, a: Tensor, h: Tensor, slope: Tensor) -> Tensor:
+    s = a.sigmoid()
+    return (s - s * s) * (2 + a * (1 - 2 * s))
 
 
 def _zero(m: Any, a: Tensor, h: Tensor, slope: Tensor) -> Tensor:
@@ -116,22 +67,47 @@ def _zero(m: Any, a: Tensor, h: Tensor, slope: Tensor) -> Tensor:
 
 #: Those that an encoder can be asked for by name.
 ACTIVATIONS: dict[str, Activation] = {
-    "sigmoid": Activation("Sigmoid", _sigmoid_slope, _sigmoid_curvature, from_value=True, bounds=(0, 1)),
-    "tanh": Activation("Tanh", _tanh_slope, _tanh_curvature, from_value=True, bounds=(-1, 1)),
-    "softplus": Activation("Softplus", _softplus_slope, _softplus_curvature),
-    "relu": Activation("ReLU", _step, _zero, from_value=True),
-    "elu": Activation("ELU", _elu_slope, _elu_curvature),
+    "sigmoid": Activation(
+        "Sigmoid",
+        lambda m, a, h: h.addcmul(h, h, value=-1),
+        lambda m, a, h, slope: slope.addcmul(slope, h, value=-2),
+        from_value=True,
+        bounds=(0, 1),
+    ),
+    "tanh": Activation(
+        "Tanh",
+        lambda m, a, h: 1 - h * h,
+        lambda m, a, h, slope: -2 * slope * h,
+        from_value=True,
+        bounds=(-1, 1),
+    ),
+    "softplus": Activation(
+        "Softplus",
+        # Above the threshold PyTorch's softplus is the identity.
+        lambda m, a, h: (a * m.beta).sigmoid().masked_fill(a * m.beta > m.threshold, 1.0),
+        lambda m, a, h, slope: m.beta * (slope - slope * slope),
+    ),
+    "relu": Activation("ReLU", lambda m, a, h: (h > 0).to(h.dtype), _zero, from_value=True),
+    "elu": Activation(
+        "ELU",
+        lambda m, a, h: (m.alpha * a.clamp(max=0).exp()).masked_fill(a > 0, 1.0),
+        lambda m, a, h, slope: slope.masked_fill(a > 0, 0.0),
+    ),
     "gelu": Activation("GELU", _gelu_slope, _gelu_curvature),
     "silu": Activation("SiLU", _silu_slope, _silu_curvature),
-    "identity": Activation("Identity", _one, _zero, from_value=True),
+    "identity": Activation("Identity", lambda m, a, h: h.new_ones(h.shape), _zero, from_value=True),
 }
 
 # The other pointwise modules of torch.nn, recognised in encoders of other people's making. PReLU is none of
 # them: it learns its slope, which these formulas would take for a constant.
 _OTHERS = (
-    Activation("LeakyReLU", _leaky_step, _zero),
+    Activation(
+        "LeakyReLU",
+        lambda m, a, h: a.new_full(a.shape, m.negative_slope).masked_fill(a > 0, 1.0),
+        _zero,
+    ),
     Activation("RReLU", random=True),
-    Activation("Hardsigmoid", _hardsigmoid_slope, _zero, bounds=(0, 1)),
+    Activation("Hardsigmoid", lambda m, a, h: ((a > -3) & (a < 3)).to(a.dtype) / 6, _zero, bounds=(0, 1)),
     Activation("Softsign", bounds=(-1, 1)),
     *map(Activation, ("CELU", "SELU", "Mish", "Hardswish", "LogSigmoid", "Hardtanh", "ReLU6", "Threshold")),
     *map(Activation, ("Hardshrink", "Softshrink", "Tanhshrink")),
