@@ -6,6 +6,7 @@ Encoders are plain ``nn.Sequential`` of torch's own modules, so that the penalti
 from collections.abc import Sequence
 from math import prod
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -67,10 +68,17 @@ class Decoder(nn.Module):
     ) -> None:
         super().__init__()
         self.tied = tied
-        layers = [layer for layer in encoder if isinstance(layer, nn.Linear | nn.Conv2d)]
+        layers, shapes = [], []
+        with torch.no_grad():
+            example = next(encoder.parameters()).new_zeros(1, *input_shape)
+            for layer in encoder:
+                if isinstance(layer, nn.Linear | nn.Conv2d):
+                    layers.append(layer)
+                    shapes.append(example.shape[1:])
+                    example = layer(example.flatten(1) if isinstance(layer, nn.Linear) else example)
         # A tuple keeps the encoder's layers out of this module's parameters: they belong to the encoder.
         self._mirrored = tuple(reversed(layers))
-        self._output_shapes = tuple(reversed(_input_shapes(layers, input_shape)))
+        self._output_shapes = tuple(reversed(shapes))
         self.activation = make_activation(activation)
         self.biases = nn.ParameterList(
             nn.Parameter(layer.weight.new_zeros(layer.weight.shape[1])) for layer in self._mirrored
@@ -108,18 +116,3 @@ def _initialise(layer: nn.Linear | nn.Conv2d) -> None:
     nn.init.xavier_uniform_(layer.weight)
     assert layer.bias is not None
     nn.init.zeros_(layer.bias)
-
-
-def _input_shapes(
-    layers: Sequence[nn.Linear | nn.Conv2d], input_shape: Sequence[int]
-) -> list[tuple[int, ...]]:
-    """The shape that each layer's input has before it is flattened."""
-    shapes: list[tuple[int, ...]] = []
-    shape = tuple(input_shape)
-    for layer in layers:
-        shapes.append(shape)
-        if isinstance(layer, nn.Conv2d):
-            shape = (layer.out_channels, _halved(shape[1]), _halved(shape[2]))
-        else:
-            shape = (layer.out_features,)
-    return shapes

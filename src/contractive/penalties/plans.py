@@ -61,7 +61,7 @@ def run_planned(
         return make(structure, x)(structure, x, generator)
     facts = fingerprint(encoder)
     kept = _KEPT.get(encoder)
-    if kept is None or kept.facts != facts or len(kept.plans) >= _MOST:
+    if kept is None or kept.facts != facts:
         kept = _KEPT[encoder] = _Kept(facts, {})
     key = settings, x.shape, x.dtype, x.device, torch.is_autocast_enabled(x.device.type)
     if key in kept.plans:
@@ -70,6 +70,8 @@ def run_planned(
     check_input(encoder, x)
     structure = Structure(encoder, layers(encoder, x))
     plan = make(structure, x)
+    if len(kept.plans) >= _MOST:
+        kept.plans.clear()
     kept.plans[key] = plan, _released(structure)
     return plan(structure, x, generator)
 

@@ -35,10 +35,7 @@ def penalty_settings(method: Any = "auto", **options: Any) -> Any:
 
 @dataclass
 class Method(Settings):
-    """A method of the penalty with its options; it stands in a module of its own in ``penalties.methods``.
-
-    Nothing in such a module imports torch before ``plan`` is called.
-    """
+    """A method of the penalty with its options, in a module that imports torch in functions only."""
 
     #: Whether its value is exact, so that ``exact`` and ``auto`` may choose it.
     exact: ClassVar[bool] = False
@@ -46,10 +43,7 @@ class Method(Settings):
     def plan(self, structure: Any, x: Any) -> Any:
         """The function ``(structure, x, generator) -> (code, penalty)`` for batches like ``x``.
 
-        Args:
-            structure: a :class:`contractive.jacobian.structure.Structure`, the encoder with its layers; the
-                function is given it anew, and must not hold on to this one.
-            x: ``(batch, *input_shape)``.
+        It must not hold on to this ``structure`` (:class:`contractive.jacobian.structure.Structure`).
 
         Raises:
             ValueError: the method does not fit the encoder.
@@ -57,13 +51,7 @@ class Method(Settings):
         raise NotImplementedError
 
     def seconds(self, structure: Any, x: Any, work: Any) -> float:
-        """What it adds to a training step; infinite where it does not fit, or is no exact method.
-
-        Args:
-            structure: as above.
-            x: as above.
-            work: a :class:`contractive.penalties.cost.Work`, that of evaluating the encoder.
-        """
+        """What it adds to a training step, infinite where it does not fit; ``work`` is the encoder's own."""
         return math.inf
 
 

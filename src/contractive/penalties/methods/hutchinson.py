@@ -63,8 +63,7 @@ class Hutchinson(Method):
     def seconds(self, structure: Any, x: Any, work: Any) -> float:
         """Three evaluations for each probe."""
         operations = (0 if structure.layers is not None else 20) + 4 * work.operations
-        seconds: float = work._replace(operations=operations).seconds(x, times=3 * self.probes)
-        return seconds
+        return float(work._replace(operations=operations).seconds(x, times=3 * self.probes))
 
     def estimate(self, encoded: Any, generator: Any) -> Any:
         """The mean of ``‖Jv‖²`` over random ``v`` (``side="input"``), else of ``‖Jᵀu‖²``."""
