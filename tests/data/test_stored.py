@@ -22,9 +22,9 @@ def test_rows_are_those_of_the_array_as_bytes_or_floats(tmp_path, dtype):
     x = stored(tmp_path, array)
     if dtype == "u1":  # bytes in three dimensions are grey pictures
         array = array[:, None]
-    assert x.shape == array.shape and len(x) == 11 and x.dtype == array.dtype
+    assert x.shape == array.shape and len(x) == 11 and x.dtype == ("u1" if dtype == "u1" else "f4")
     rows = x.read(4, 9)
-    assert rows.dtype == (torch.uint8 if dtype == "u1" else torch.float32) == x.read_dtype
+    assert rows.dtype == (torch.uint8 if dtype == "u1" else torch.float32)
     np.testing.assert_array_equal(rows.numpy(), array[4:9].astype("u1" if dtype == "u1" else "f4"))
     assert x.row_bytes == rows[0].numel() * rows.element_size()
 

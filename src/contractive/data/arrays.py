@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 
 from contractive.data.finite import finite
+from contractive.data.npy import StoredAs
 
 
 def feature_type(dtype: np.dtype) -> np.dtype:
@@ -14,13 +15,8 @@ def feature_type(dtype: np.dtype) -> np.dtype:
     return dtype if dtype == np.uint8 else np.dtype(np.float32)
 
 
-def same_type(dtype: np.dtype) -> np.dtype:
-    """The type that labels are kept in: any."""
-    return dtype
-
-
-def from_tensor(x: Any) -> np.ndarray:
-    """The values of a tensor, of any device.
+def from_tensor(x: Any, stored_as: StoredAs | None = None) -> np.ndarray:
+    """The values of a tensor, of any device, converted as :func:`contractive.data.npy.read_npy` does.
 
     Raises:
         ValueError: if it is not a dense one, or promises more values than it holds.
@@ -35,7 +31,8 @@ def from_tensor(x: Any) -> np.ndarray:
     if x.is_floating_point() and x.dtype not in (torch.float16, torch.float32, torch.float64):
         x = x.float()  # numpy has no bfloat16
     array: np.ndarray = x.contiguous().numpy()
-    return array
+    with np.errstate(over="ignore"):
+        return array if stored_as is None else array.astype(stored_as(array.dtype), copy=False)
 
 
 def as_features(x: np.ndarray, where: object) -> np.ndarray:

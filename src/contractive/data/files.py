@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -38,12 +39,7 @@ def read_splits(read: Read, paths: Mapping[str, Path]) -> dict[str, Examples]:
     x, y = {}, {}
     for split, where in paths.items():
         x[split], y[split] = read(where, split)
-        check_count(len(x[split]), split, where)
-        if describe(x[split]) != describe(x["train"]):
-            raise ValueError(
-                f"{where}: an example of the {split} split is {describe(x[split])}, one of the training split"
-                f" ({paths['train']}) is {describe(x['train'])}: make them agree"
-            )
+        check_split(split, x, paths)
     ids = to_ids(y, paths)
     return {split: Examples.of(x[split], ids[split]) for split in paths}
 
@@ -55,9 +51,15 @@ def check_count(n: int, split: str, where: object) -> None:
         raise ValueError(f"{where}: holds {n} of the at least {least} examples for {split}: name another")
 
 
-def describe(x: np.ndarray) -> str:
-    """Shape and stored type of one example: ``(1, 28, 28) uint8``."""
-    return f"{x.shape[1:]} {x.dtype}"
+def check_split(split: str, x: Mapping[str, Any], paths: Mapping[str, Path]) -> None:
+    """Raise ``ValueError`` unless a split has enough examples, and such as those of training."""
+    check_count(len(x[split]), split, paths[split])
+    own, wanted = (f"{array.shape[1:]} {array.dtype}" for array in (x[split], x["train"]))
+    if own != wanted:
+        raise ValueError(
+            f"{paths[split]}: an example of the {split} split is {own}, one of the training split"
+            f" ({paths['train']}) is {wanted}: make them agree"
+        )
 
 
 def check_file(path: Path, suffixes: tuple[str, ...]) -> str:

@@ -11,6 +11,9 @@ from contractive.data.files import one_line
 
 BLOCK_BYTES = 1 << 24
 
+# Which type values of a type get; it may refuse one with ValueError.
+StoredAs = Callable[[np.dtype], np.dtype]
+
 
 def read_header(file: IO[bytes], length: int) -> tuple[np.dtype, tuple[int, ...], bool]:
     """Type, shape and whether the first index runs fastest, of the array that starts here.
@@ -46,19 +49,10 @@ def read_header(file: IO[bytes], length: int) -> tuple[np.dtype, tuple[int, ...]
     return dtype, shape, fortran
 
 
-def read_npy(file: IO[bytes], length: int, stored_as: Callable[[np.dtype], np.dtype]) -> np.ndarray:
-    """Read one array, converted while it is read, so that it lies in memory once.
-
-    Args:
-        file: a stream at the array's first byte.
-        length: how many bytes header and values have together.
-        stored_as: which type values of a type get; it may refuse one with ``ValueError``.
-
-    Raises:
-        ValueError: see :func:`read_header`.
-    """
+def read_npy(file: IO[bytes], length: int, stored_as: StoredAs | None = None) -> np.ndarray:
+    """Read one array, converted while it is read, so that it lies in memory once; see :func:`read_header`."""
     dtype, shape, fortran = read_header(file, length)
-    out = np.empty(math.prod(shape), stored_as(dtype))
+    out = np.empty(math.prod(shape), stored_as(dtype) if stored_as else dtype)
     step = BLOCK_BYTES // dtype.itemsize + 1
     for first in range(0, len(out), step):
         part = out[first : first + step]

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from contractive.data.examples import Examples
-from contractive.data.files import check_count
+from contractive.data.files import check_split
 from contractive.data.finite import finite
 from contractive.data.labels import to_ids
 from contractive.data.loader import BatchLoader, MemoryLoader
@@ -26,14 +26,14 @@ class Part:
 
     Args:
         shape: the shape of one example.
-        dtype: the type in which they are stored.
+        is_bytes: whether they are stored as bytes, which become [0, 1].
         loader: makes its loader of a batch size and what else :class:`BatchLoader` takes.
         pieces: gives all of its examples once, a few at a time.
         everything: gives all of them at once; ``None`` if they stay in their file.
     """
 
     shape: tuple[int, ...]
-    dtype: torch.dtype
+    is_bytes: bool
     loader: Callable[..., BatchLoader]
     pieces: Callable[[], Iterable[Tensor]]
     everything: Callable[[], Examples] | None
@@ -88,11 +88,8 @@ def file_parts(
     """
     arrays = {split: StoredArray(path) for split, path in paths.items()}
     train = arrays["train"]
-    for split, stored in arrays.items():
-        check_count(len(stored), split, stored.path)
-        kind, wanted = (f"{array.shape[1:]} {array.read_dtype}" for array in (stored, train))
-        if kind != wanted:
-            raise ValueError(f"{stored.path}: examples are {kind}, those of {train.path} {wanted}")
+    for split in arrays:
+        check_split(split, arrays, paths)
     y = to_ids({"train": read_labels(len(train))}, paths)["train"]
     rows, count = blocks_of(train)
     shares = {split: share for split, share in fractions.items() if split not in arrays}
@@ -113,7 +110,7 @@ def _memory_part(examples: Examples, index: Tensor) -> Part:
     x = examples.x
     return Part(
         shape=tuple(x.shape[1:]),
-        dtype=x.dtype,
+        is_bytes=x.dtype == torch.uint8,
         loader=partial(MemoryLoader, examples, index),
         pieces=lambda: (x[some] for some in index.split(PIECE)),
         everything=lambda: examples[index],
@@ -127,7 +124,7 @@ def _file_part(stored: StoredArray, blocks: Tensor, rows: int, labels: Tensor | 
 
     return Part(
         shape=stored.shape[1:],
-        dtype=stored.read_dtype,
+        is_bytes=stored.dtype == np.uint8,
         loader=partial(BlockLoader, stored, blocks, rows, labels=labels),
         pieces=lambda: map(torch.from_numpy, finite(numbered(), stored.path)),
         everything=None,

@@ -25,7 +25,7 @@ class StoredArray:
 
     Attributes:
         shape: ``(n, *shape)``; bytes that are pictures have their channels first.
-        dtype: the stored type.
+        dtype: the type of what is read: bytes stay bytes, other numbers become 32-bit floats.
 
     Raises:
         FileNotFoundError: if there is no such file.
@@ -38,9 +38,9 @@ class StoredArray:
         check_file(path, (".npy",))
         try:
             with path.open("rb") as file:
-                self.dtype, self._file_shape, fortran = read_header(file, path.stat().st_size)
+                self._stored, self._file_shape, fortran = read_header(file, path.stat().st_size)
                 self._offset = file.tell()
-            self._read_dtype = feature_type(self.dtype)
+            self.dtype = feature_type(self._stored)
         except ValueError as error:
             raise ValueError(f"{path}: {error}{looks_like(path)}") from error
         check_shape(self._file_shape, path)
@@ -49,21 +49,16 @@ class StoredArray:
                 f"{path}: is stored column by column (Fortran order), so that no row can be read alone: save"
                 " numpy.ascontiguousarray(x), or raise data.in_memory_mib above its size"
             )
-        row = channels_first(np.empty((1, *self._file_shape[1:]), self._read_dtype))
+        row = channels_first(np.empty((1, *self._file_shape[1:]), self.dtype))
         self.shape = (self._file_shape[0], *row.shape[1:])
 
     def __len__(self) -> int:
         return self.shape[0]
 
     @property
-    def read_dtype(self) -> torch.dtype:
-        """The type of what is read: bytes stay bytes, other numbers become 32-bit floats."""
-        return torch.uint8 if self._read_dtype == np.uint8 else torch.float32
-
-    @property
     def row_bytes(self) -> int:
         """Bytes of one row, as read."""
-        return math.prod(self.shape[1:]) * self.read_dtype.itemsize
+        return math.prod(self.shape[1:]) * self.dtype.itemsize
 
     def read(self, start: int, stop: int) -> Tensor:
         """Rows ``start`` to ``stop``, ``(stop - start, *shape)``, bytes or 32-bit floats.
@@ -73,14 +68,14 @@ class StoredArray:
         """
         size = math.prod(self.shape[1:])
         count = (stop - start) * size
-        offset = self._offset + start * size * self.dtype.itemsize
-        values = np.fromfile(self.path, self.dtype, count, offset=offset)
+        offset = self._offset + start * size * self._stored.itemsize
+        values = np.fromfile(self.path, self._stored, count, offset=offset)
         if len(values) < count:
             raise ValueError(
                 f"{self.path}: ends before row {stop}: it was shortened while it was read; write it again"
             )
         with np.errstate(over="ignore"):  # too large for 32 bits becomes infinite, and is told as such
-            values = values.astype(self._read_dtype, copy=False)
+            values = values.astype(self.dtype, copy=False)
         return torch.from_numpy(channels_first(values.reshape(stop - start, *self._file_shape[1:])))
 
 

@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -88,7 +89,7 @@ class BlockLoader(BatchLoader):
 
     def _read(self, blocks: Tensor, start: int, stop: int) -> Examples:
         """Rows ``start`` to ``stop`` of all rows of ``blocks`` one after the other, and their labels."""
-        x = torch.empty(stop - start, *self.stored.shape[1:], dtype=self.stored.read_dtype)
+        x = torch.from_numpy(np.empty((stop - start, *self.stored.shape[1:]), self.stored.dtype))
         y = []
         ends = self._block_sizes(blocks).cumsum(0)
         place = start

@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from typing import Any, Literal
 
 import numpy as np
-import torch
 from lightning import LightningDataModule
 from torch import Tensor
 
@@ -39,17 +38,14 @@ class DataModule(LightningDataModule):
     >>> data.input_shape, [len(data.split(name)) for name in ("train", "val", "test")]
     ((1, 8, 8), [1437, 180, 180])
 
-    >>> data = DataModule((torch.rand(50, 3), torch.arange(50) % 2), scaling="unit")
+    >>> data = DataModule((np.eye(50), np.arange(50) % 2), scaling="unit")
     >>> data.setup("fit")
     >>> [tensor.shape for tensor in next(iter(data.train_dataloader()))]
-    [torch.Size([40, 3]), torch.Size([40])]
+    [torch.Size([40, 50]), torch.Size([40])]
     """
 
     def __init__(
-        self,
-        source: str | Array | tuple[Array, Array] = "digits",
-        seed: int = 0,
-        **options: Any,
+        self, source: str | Array | tuple[Array, Array] = "digits", seed: int = 0, **options: Any
     ) -> None:
         super().__init__()
         if isinstance(source, str):
@@ -71,7 +67,7 @@ class DataModule(LightningDataModule):
         self._parts = self.settings.parts(self.seed)
         kind = self.settings.scaling
         if kind == "auto":
-            kind = "none" if self._parts["train"].dtype == torch.uint8 else "standard"
+            kind = "none" if self._parts["train"].is_bytes else "standard"
         if kind != "none":
             self.scaler = Scaler(self.input_shape)
             self.scaler.fit(self._parts["train"].statistics, kind)
@@ -112,8 +108,8 @@ class DataModule(LightningDataModule):
             ValueError: naming the values that do not.
         """
         for name, part in self._parts.items():
-            if self.scaler is None and part.dtype == torch.uint8:
-                continue  # bytes become [0, 1]
+            if self.scaler is None and part.is_bytes:
+                continue
             low, high = part.statistics.low, part.statistics.high
             if self.scaler is not None:
                 low, high = self.scaler(low[None]), self.scaler(high[None])

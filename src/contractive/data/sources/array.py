@@ -6,15 +6,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from contractive.data.arrays import as_features, feature_type, from_tensor, same_type
+from contractive.data.arrays import as_features, feature_type, from_tensor
 from contractive.data.examples import Examples
 from contractive.data.files import check_file, looks_like, one_line, read_splits
 from contractive.data.labels import as_labels
-from contractive.data.npy import read_npy
+from contractive.data.npy import StoredAs, read_npy
 from contractive.data.settings import FileSource, as_path
 from contractive.settings import setting
 
@@ -25,8 +25,7 @@ SUFFIXES = (".npy", ".npz", ".pt")
 X_KEYS = ("x", "X", "data", "images", "features")
 Y_KEYS = ("y", "Y", "labels", "targets")
 
-StoredAs = Callable[[np.dtype], np.dtype]
-Load = Callable[[StoredAs], np.ndarray]
+Load = Callable[[StoredAs | None], np.ndarray]
 
 
 @dataclass
@@ -68,27 +67,22 @@ class Array(FileSource):
 
     def _read(self, where: Path, split: str) -> tuple[np.ndarray, np.ndarray | None]:
         stored = _open(where)
-        name = _choose(stored, self.x_key, X_KEYS, lone=True)
-        if name is None:
-            raise ValueError(f"{where}: set data.x_key to the array with the examples, of {_list(stored)}")
-        x = as_features(_load(stored.pop(name), feature_type, where), where)
+        x = _array(stored, self.x_key, X_KEYS, "x", where, feature_type)
+        assert x is not None
+        x = as_features(x, where)
         if split == "train" and self.labels is not None:
             return x, self._own_labels(len(x))
-        name = _choose(stored, self.y_key, Y_KEYS, lone=False)
-        if name is None and self.y_key is not None:
-            raise ValueError(f"{where}: set data.y_key to the array with the labels, of {_list(stored)}")
-        return x, None if name is None else as_labels(_load(stored[name], same_type, where), len(x), where)
+        y = _array(stored, self.y_key, Y_KEYS, "y", where, lone=False)
+        return x, None if y is None else as_labels(y, len(x), where)
 
     def _own_labels(self, n: int) -> np.ndarray | None:
         """The labels of the ``n`` training examples from a file of their own, if one is named."""
         if self.labels is None:
             return None
         where = as_path(self.labels)
-        stored = _open(where)
-        name = _choose(stored, self.y_key, Y_KEYS, lone=True)
-        if name is None:
-            raise ValueError(f"{where}: set data.y_key to the array with the labels, of {_list(stored)}")
-        return as_labels(_load(stored[name], same_type, where), n, where)
+        y = _array(_open(where), self.y_key, Y_KEYS, "y", where)
+        assert y is not None
+        return as_labels(y, n, where)
 
 
 def _open(path: Path) -> dict[str, Load]:
@@ -121,46 +115,49 @@ def _open(path: Path) -> dict[str, Load]:
     elif isinstance(content, list | tuple) and len(content) in (1, 2):
         content = dict(zip("xy", content))
     tensors = content if isinstance(content, Mapping) else {}
-    found = {name: partial(_load_tensor, x) for name, x in tensors.items() if isinstance(x, torch.Tensor)}
+    found = {name: partial(from_tensor, x) for name, x in tensors.items() if isinstance(x, torch.Tensor)}
     if not found:
         raise ValueError(f"{path}: holds no tensor: save one, a dictionary of tensors or a pair (x, y)")
     return {str(name): load for name, load in found.items()}
 
 
-def _choose(names: Mapping[str, Any], key: str | None, known: tuple[str, ...], lone: bool) -> str | None:
-    """The name ``key``, or the first known one, or the only one if it may be ``lone``; else nothing."""
+def _array(
+    stored: dict[str, Load],
+    key: str | None,
+    known: tuple[str, ...],
+    what: str,
+    path: Path,
+    stored_as: StoredAs | None = None,
+    lone: bool = True,
+) -> np.ndarray | None:
+    """Take an array out of ``stored``: that of the name ``key``, or the first known one, or a lone one."""
     if key is not None:
-        return str(key) if str(key) in names else None
-    first = next((name for name in known if name in names), None)
-    return next(iter(names)) if first is None and lone and len(names) == 1 else first
-
-
-def _list(names: Mapping[str, Any]) -> str:
-    return " ".join(", ".join(names).split()) or "(it holds no other array)"
-
-
-def _load(load: Load, stored_as: StoredAs, path: Path) -> np.ndarray:
+        name = str(key) if str(key) in stored else None
+    else:
+        name = next((name for name in known if name in stored), None)
+        if name is None and not lone:
+            return None
+        if name is None and len(stored) == 1:
+            name = next(iter(stored))
+    if name is None:
+        names = " ".join(", ".join(stored).split()) or "(it holds no other array)"
+        kind = "examples" if what == "x" else "labels"
+        raise ValueError(f"{path}: set data.{what}_key to the array with the {kind}, of {names}")
     try:
-        return load(stored_as)
+        return stored.pop(name)(stored_as)
     except ValueError as error:
         raise ValueError(f"{path}: {one_line(error)}{looks_like(path)}") from error
     except Exception as error:  # as above
         raise ValueError(f"{path}: is broken ({one_line(error)}): write it again") from error
 
 
-def _load_npy(path: Path, stored_as: StoredAs) -> np.ndarray:
+def _load_npy(path: Path, stored_as: StoredAs | None) -> np.ndarray:
     with path.open("rb") as file:
         return read_npy(file, path.stat().st_size, stored_as)
 
 
-def _load_member(path: Path, name: str, stored_as: StoredAs) -> np.ndarray:
+def _load_member(path: Path, name: str, stored_as: StoredAs | None) -> np.ndarray:
     with zipfile.ZipFile(path) as archive, archive.open(name) as file:
         array = read_npy(file, archive.getinfo(name).file_size, stored_as)
         file.read(1)  # at its end the archive compares the checksum
         return array
-
-
-def _load_tensor(x: Any, stored_as: StoredAs) -> np.ndarray:
-    array = from_tensor(x)
-    with np.errstate(over="ignore"):
-        return array.astype(stored_as(array.dtype), copy=False)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from PIL import Image
 
 from contractive.data.examples import Examples
 from contractive.data.files import check_count, one_line, read_splits
@@ -81,16 +82,13 @@ class ImageFolder(FileSource):
             first, reason = next(iter(reasons.items()))
             if self.strict:
                 raise ValueError(f"{first}: {reason}: remove it, or set data.strict=false")
-            log.warning(
-                "%s: %d files are left out; the first, %s, %s", where, len(reasons), first.name, reason
-            )
+            left_out = f"{len(reasons)} files are left out; the first, {first.name}, {reason}"
+            log.warning("%s: %s", where, left_out)
         check_count(len(kept), split, where)
         return x[: len(kept)], None if classes is None else np.array(classes)[kept]
 
     def _decode(self, file: Path) -> np.ndarray:
         """One picture as bytes ``(channels, height, width)``."""
-        from PIL import Image
-
         try:
             # Pillow warns of oddities that it copes with; a picture of more pixels than it trusts it refuses.
             with warnings.catch_warnings(action="ignore"), file.open("rb") as f, Image.open(f) as image:
@@ -114,16 +112,15 @@ class _Unreadable(Exception):
 
 def _find(folder: Path) -> tuple[list[Path], list[str] | None, list[Path]]:
     """Files that may be pictures, in order; the class of each, if there are classes; and what lies beside."""
-    if not folder.exists():
-        raise FileNotFoundError(f"{folder}: there is no such folder: check the path")
     if not folder.is_dir():
         raise NotADirectoryError(f"{folder}: is a file: name the folder that holds the pictures")
     try:
         entries = sorted(entry for entry in folder.iterdir() if not entry.name.startswith("."))
         classes = {entry.name: _walk(entry) for entry in entries if entry.is_dir()}
     except PermissionError as error:
-        said = one_line(error)
-        raise PermissionError(f"{folder}: may not be read ({said}): change its permissions") from error
+        raise PermissionError(
+            f"{folder}: may not be read ({one_line(error)}): change its permissions"
+        ) from error
     beside = [entry for entry in entries if entry.is_file()]
     if not any(classes.values()):
         return beside, None, []

@@ -4,9 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.csv
+import pyarrow.parquet
 
 from contractive.data.examples import Examples
 from contractive.data.files import check_file, looks_like, one_line, read_splits
@@ -14,9 +17,6 @@ from contractive.data.finite import finite
 from contractive.data.labels import as_labels
 from contractive.data.settings import FileSource
 from contractive.settings import nearest, setting
-
-if TYPE_CHECKING:
-    import pyarrow as pa
 
 SUFFIXES = (".csv", ".parquet")
 BLOCK_ROWS = 1024
@@ -88,20 +88,14 @@ class Table(FileSource):
         if split == "train":
             features[:] = own
         elif set(own) != set(features):
-            differ = sorted(set(own) ^ set(features))
-            raise ValueError(
-                f"{where}: its columns differ from those of the training split by {_list(differ)}"
-            )
+            differ = _list(sorted(set(own) ^ set(features)))
+            raise ValueError(f"{where}: its columns differ from those of the training split by {differ}")
         (x,) = finite([(0, _matrix(table.select(features), where))], where, features)
         return x, y
 
 
-def _open(path: Path) -> "pa.Table":
+def _open(path: Path) -> pa.Table:
     suffix = check_file(path, SUFFIXES)
-    # Here, not above: only tables need it.
-    import pyarrow.csv
-    import pyarrow.parquet
-
     try:
         if suffix == ".csv":
             table = pyarrow.csv.read_csv(path)
@@ -117,7 +111,7 @@ def _open(path: Path) -> "pa.Table":
         raise ValueError(f"{path}: is no {suffix} table, or broken{looks_like(path)} ({said})") from error
 
 
-def _names(table: "pa.Table", path: Path) -> list[str]:
+def _names(table: pa.Table, path: Path) -> list[str]:
     names: list[str] = table.column_names
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
@@ -127,24 +121,16 @@ def _names(table: "pa.Table", path: Path) -> list[str]:
         raise ValueError(f"{path}: column {odd[0]!r} has line breaks or the like in its name: rename it")
     # pandas numbers columns without names from 0; other numbers are an example that would be lost.
     numbered = path.suffix.lower() == ".parquet" or names == [str(i) for i in range(len(names))]
-    if not numbered and all(_is_number(name) for name in names):
-        raise ValueError(
-            f"{path}: the first line holds numbers: add a line with the columns' names before it"
-        )
-    return names
-
-
-def _is_number(name: str) -> bool:
+    if numbered:
+        return names
     try:
-        float(name)
+        np.array(names).astype(float)
     except ValueError:
-        return False
-    return True
+        return names
+    raise ValueError(f"{path}: the first line holds numbers: add a line with the columns' names before it")
 
 
-def _label(column: "pa.ChunkedArray", name: str, path: Path) -> np.ndarray:
-    import pyarrow as pa
-
+def _label(column: pa.ChunkedArray, name: str, path: Path) -> np.ndarray:
     values = column.to_pylist()
     missing = [row for row, value in enumerate(values) if value in (None, "") or value != value]
     if missing:
@@ -158,10 +144,8 @@ def _label(column: "pa.ChunkedArray", name: str, path: Path) -> np.ndarray:
     return np.array([str(value) for value in values])
 
 
-def _matrix(table: "pa.Table", path: Path) -> np.ndarray:
-    import pyarrow as pa
-
-    def is_number(kind: "pa.DataType") -> bool:
+def _matrix(table: pa.Table, path: Path) -> np.ndarray:
+    def is_number(kind: pa.DataType) -> bool:
         is_real = pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind)
         # A column without any value has a type of its own.
         return is_real or pa.types.is_boolean(kind) or pa.types.is_null(kind)
