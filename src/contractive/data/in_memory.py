@@ -49,5 +49,5 @@ class InMemory(Source):
         with np.errstate(over="ignore"):  # too large for 32 bits becomes infinite, and is told as such
             x = as_features(np.require(x, kind, ["C", "W"]), "x")
         check_count(len(x), "train", "x")
-        y = to_ids({"train": as_labels(labels[0], len(x), "y")}, {"train": "y"})["train"] if labels else None
-        return {"train": Examples.of(x, y)}
+        y = as_labels(labels[0], len(x), "y") if labels else None
+        return {"train": Examples.of(x, to_ids({"train": y}, {})["train"])}

@@ -49,10 +49,8 @@ class BatchLoader:
         self.shuffle = shuffle
         self.seed = seed
         self._share = range(n * rank // world_size, n * (rank + 1) // world_size)
-        if drop_last:
-            self._length = n // world_size // batch_size
-        else:
-            self._length = min(math.ceil(math.ceil(n / world_size) / batch_size), n // world_size)
+        smallest, largest = n // world_size, math.ceil(n / world_size)
+        self._length = smallest // batch_size if drop_last else min(math.ceil(largest / batch_size), smallest)
         # Shares of one example more or less would else need different numbers of batches.
         self._even = world_size > 1 and not drop_last
         self._epoch = 0
@@ -112,10 +110,8 @@ class MemoryLoader(BatchLoader):
         batch_size, **settings: see :class:`BatchLoader`.
     """
 
-    def __init__(
-        self, examples: Examples, index: Tensor, batch_size: int, *, shuffle: bool, **settings: Any
-    ) -> None:
-        super().__init__(len(index), batch_size, shuffle=shuffle, **settings)
+    def __init__(self, examples: Examples, index: Tensor, batch_size: int, **settings: Any) -> None:
+        super().__init__(len(index), batch_size, **settings)
         self.examples = examples
         self.index = index
 

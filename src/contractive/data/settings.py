@@ -3,13 +3,10 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from contractive.data.examples import Examples
 from contractive.settings import Settings, check_choice, choices, chosen, names, nearest, setting
-
-if TYPE_CHECKING:
-    from contractive.data.parts import Part
 
 SOURCES = "contractive.data.sources"
 SCALINGS = ("none", "unit", "standard", "auto")
@@ -52,8 +49,8 @@ class Source(Settings):
         """``train``, and ``val`` and ``test`` where the source brings them; bytes stay bytes."""
         raise NotImplementedError
 
-    def parts(self, seed: int) -> "Mapping[str, Part]":
-        """``train``, ``val`` and ``test``, as they are served; what the source does not bring is cut off."""
+    def parts(self, seed: int) -> Mapping[str, Any]:
+        """A ``Part`` each for ``train``, ``val`` and ``test``, cut off unless it comes apart."""
         from contractive.data.parts import memory_parts
 
         return memory_parts(self.read(), self.fractions, seed)

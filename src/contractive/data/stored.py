@@ -90,19 +90,17 @@ def blocks_of(stored: StoredArray) -> tuple[int, int]:
 
 
 def split_blocks(n_blocks: int, fractions: Mapping[str, float], seed: int) -> dict[str, Tensor]:
-    """Share the blocks out among the splits: a file larger than memory is split by whole blocks.
+    """Share the blocks out among the splits, so that each is read in long runs, without a list of all rows.
 
-    So that a split is read in long runs too, and no list of all rows is needed. Where neighbouring rows are
-    alike (frames of a film), this also keeps them in the same split.
+    Where neighbouring rows are alike (frames of a film), this also keeps them in the same split.
 
     Args:
         n_blocks: how many blocks there are.
-        fractions: the shares of ``val``, ``test``, …; what is left is ``train``. A share above 0 is at least
-            one block.
+        fractions: the shares of ``val``, ``test``, …; one above 0 is at least one block.
         seed: what the choice depends on.
 
     Returns:
-        The blocks of ``train`` and of every split in ``fractions`` above 0, each sorted, ``(blocks,)``.
+        The blocks of every split in ``fractions`` above 0, and of ``train`` what is left; each sorted.
 
     Raises:
         ValueError: if no block is left for ``train``.

@@ -74,18 +74,14 @@ class BlockLoader(BatchLoader):
         # A seed for each buffer, so that resuming needs none of those before.
         seeds = torch.randint(2**62, (math.ceil(len(self) / per_buffer),), generator=generator).tolist()
         for buffer in range(first // per_buffer, len(seeds)):
-            batches = range(max(first, buffer * per_buffer), min((buffer + 1) * per_buffer, len(self)))
-            yield from self._batches_of_buffer(blocks, buffer * per_buffer, batches, seeds[buffer])
-
-    def _batches_of_buffer(self, blocks: Tensor, first: int, batches: range, seed: int) -> Iterator[Examples]:
-        """The given batches of the buffer that begins with batch ``first``; it is freed at the end."""
-        begin = self._begin(first)
-        rows = self._read(blocks, begin, self._begin(batches.stop))
-        generator = torch.Generator().manual_seed(seed)
-        order = torch.randperm(len(rows), generator=generator) if self.shuffle else None
-        for batch in batches:
-            places = slice(self._begin(batch) - begin, self._begin(batch + 1) - begin)
-            yield rows[places if order is None else order[places]]
+            start, stop = buffer * per_buffer, min((buffer + 1) * per_buffer, len(self))
+            begin = self._begin(start)
+            rows = self._read(blocks, begin, self._begin(stop))
+            order = torch.randperm(len(rows), generator=generator.manual_seed(seeds[buffer]))
+            for batch in range(max(first, start), stop):
+                places = slice(self._begin(batch) - begin, self._begin(batch + 1) - begin)
+                yield rows[order[places] if self.shuffle else places]
+            del rows  # before the next buffer is read
 
     def _read(self, blocks: Tensor, start: int, stop: int) -> Examples:
         """Rows ``start`` to ``stop`` of all rows of ``blocks`` one after the other, and their labels."""

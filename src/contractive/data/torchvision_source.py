@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from contractive.data.examples import Examples
+from contractive.data.files import one_line
 from contractive.data.settings import Source
 from contractive.settings import setting
 
@@ -49,14 +50,13 @@ class TorchvisionSource(Source):
             with _quiet_and_patient():
                 for path in wrong:  # what is there, torchvision takes for whole
                     path.unlink(missing_ok=True)
-                self.get()
+                self.load(download=True)
         except Exception as error:  # networks, archives and torchvision itself fail in many types
             for path in absent:  # of a failed download no empty folders stay behind
                 with contextlib.suppress(OSError):
                     path.rmdir()
-            reason = " ".join(str(error).split())
             raise FileNotFoundError(
-                f"{said}, and they could not be downloaded ({reason}): set data.root to their folder"
+                f"{said}, and could not be downloaded ({one_line(error)}): set data.root to their folder"
             ) from error
 
     def read(self) -> dict[str, Examples]:
@@ -80,10 +80,6 @@ class TorchvisionSource(Source):
         import torchvision.datasets
 
         return getattr(torchvision.datasets, self.dataset)(self.root, **options)
-
-    def get(self) -> None:
-        """Download what is not there."""
-        self.load(download=True)
 
     def files(self) -> dict[Path, bool]:
         """All files of the data set, and whether each is there and whole."""

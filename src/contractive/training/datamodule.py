@@ -114,8 +114,7 @@ class DataModule(LightningDataModule):
             if self.scaler is not None:
                 low, high = self.scaler(low[None]), self.scaler(high[None])
             fitted = self.settings.scaling == "unit" and name != "train"
-            slack = 1e-6
-            if not fitted and (low.min() < -slack or high.max() > 1 + slack):
+            if not fitted and (low.min() < -1e-6 or high.max() > 1 + 1e-6):
                 raise ValueError(
                     "model.reconstruction=cross_entropy needs values in [0, 1]; the"
                     f" {name} split has {low.min():g} to {high.max():g}:"

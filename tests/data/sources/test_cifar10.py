@@ -77,7 +77,7 @@ def test_what_is_missing_is_unpacked_anew(root, missing, monkeypatch):
     path.write_bytes(whole[:50])
     asked = []
 
-    def download(url, root, filename, md5):
+    def download(url, root, extract_root, filename, md5):
         asked.append(url)
         path.write_bytes(whole)
 

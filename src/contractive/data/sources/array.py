@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 import numpy as np
 
@@ -17,9 +17,6 @@ from contractive.data.labels import as_labels
 from contractive.data.npy import StoredAs, read_npy
 from contractive.data.settings import FileSource, as_path
 from contractive.settings import setting
-
-if TYPE_CHECKING:
-    from contractive.data.parts import Part
 
 SUFFIXES = (".npy", ".npz", ".pt")
 X_KEYS = ("x", "X", "data", "images", "features")
@@ -56,7 +53,7 @@ class Array(FileSource):
         """
         return read_splits(self._read, self.paths)
 
-    def parts(self, seed: int) -> "Mapping[str, Part]":
+    def parts(self, seed: int) -> Mapping[str, Any]:
         """The splits; those of a large ``.npy`` file stay in it."""
         path = self.paths["train"]
         if path.suffix.lower() != ".npy" or path.stat().st_size <= self.in_memory_mib * 2**20:

@@ -17,12 +17,14 @@ class Cifar10(TorchvisionSource):
     val_fraction: float = setting(0.2, "share of the training pictures that validate", above=0)
     grey: bool = setting(False, "one channel, as the paper's CIFAR-bw")
 
-    def get(self) -> None:
-        """Download and unpack the archive; the class itself would not where only ``meta`` is missing."""
+    def load(self, **options: Any) -> Any:
+        """The data set as torchvision has it, which would not notice that its ``meta`` alone is missing."""
         from torchvision.datasets import CIFAR10
         from torchvision.datasets.utils import download_and_extract_archive
 
-        download_and_extract_archive(CIFAR10.url, self.root, filename=CIFAR10.filename, md5=CIFAR10.tgz_md5)
+        if options.get("download"):
+            download_and_extract_archive(CIFAR10.url, self.root, None, CIFAR10.filename, CIFAR10.tgz_md5)
+        return super().load(**options)
 
     def files(self) -> dict[Path, bool]:
         """All files, which are pickles: torchvision opens none whose MD5 sum is not the official one."""

@@ -138,10 +138,9 @@ def _label(column: pa.ChunkedArray, name: str, path: Path) -> np.ndarray:
             f"{path}: column {name!r} lacks {len(missing)} labels, the first in row {missing[0]}: mend or"
             " remove such rows"
         )
-    is_float = pa.types.is_floating(column.type) and all(value.is_integer() for value in values)
-    if is_float or pa.types.is_integer(column.type) or pa.types.is_boolean(column.type):
-        return np.array(values)
-    return np.array([str(value) for value in values])
+    whole = pa.types.is_floating(column.type) and all(value.is_integer() for value in values)
+    is_number = whole or pa.types.is_integer(column.type) or pa.types.is_boolean(column.type)
+    return np.array(values if is_number else [str(value) for value in values])
 
 
 def _matrix(table: pa.Table, path: Path) -> np.ndarray:
@@ -168,5 +167,4 @@ def _matrix(table: pa.Table, path: Path) -> np.ndarray:
 
 def _list(names: Sequence[str]) -> str:
     """At most five names: ``a, b, c, d, e and 3 more``."""
-    more = f" and {len(names) - 5} more" if len(names) > 5 else ""
-    return ", ".join(names[:5]) + more
+    return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
