@@ -15,9 +15,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from contractive.data.readers.array import read_array
-from contractive.data.readers.image_folder import read_image_folder
-from contractive.data.readers.table import read_table
+from contractive.data.sources.array import Array
+from contractive.data.sources.image_folder import ImageFolder
+from contractive.data.sources.table import Table
 
 X = np.random.default_rng(0).normal(size=(5, 3)).astype(np.float32)
 TABLE = pa.table({"a": X[:, 0], "b": X[:, 1], "c": ["x", "y", "x", "y", "z"]})
@@ -60,12 +60,12 @@ FOREIGN = sorted({Path(name).suffix for name in VALID})
 def read(path: Path):
     """Read a file by the reader that its name asks for; a picture among others that are whole."""
     if path.suffix in (".npy", ".npz", ".pt"):
-        return read_array(path)
+        return Array(path=str(path)).read()
     if path.suffix in (".csv", ".parquet"):
-        return read_table(path, label="c")
+        return Table(path=str(path), label="c").read()
     for other in ("0.png", "1.png"):
         (path.parent / other).write_bytes(VALID["x.png"])
-    return read_image_folder(path.parent, size=4)
+    return ImageFolder(path=str(path.parent), size=4).read()
 
 
 def check(folder: Path, name: str, content: bytes) -> bool:

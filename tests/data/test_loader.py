@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from contractive.data.examples import Examples
-from contractive.data.loader import BatchLoader
+from contractive.data.loader import MemoryLoader
 
 
 def examples(n):
@@ -13,17 +13,17 @@ def examples(n):
 
 
 def loader(n=100, batch_size=8, **settings):
-    return BatchLoader(examples(n), torch.arange(n), batch_size, **{"shuffle": True} | settings)
+    return MemoryLoader(examples(n), torch.arange(n), batch_size, **{"shuffle": True} | settings)
 
 
 def labels(batches):
     return torch.cat([batch[1] for batch in batches])
 
 
-def test_bytes_become_floats_in_the_unit_interval():
+def test_batches_are_of_the_type_in_which_the_examples_are_stored():
     (x, y), *_ = loader(256, shuffle=False)
-    assert x.dtype == torch.float32
-    torch.testing.assert_close(x[:, 0], y / 255)
+    assert x.dtype == torch.uint8
+    assert torch.equal(x[:, 0].long(), y)
 
 
 def test_a_shuffled_epoch_is_a_permutation_and_no_two_are_alike():
@@ -47,7 +47,7 @@ def test_the_order_depends_on_seed_and_epoch_alone():
 
 def test_only_the_examples_of_the_split_are_shown():
     index = torch.tensor([3, 50, 7])
-    batches = BatchLoader(examples(100), index, 2, shuffle=True)
+    batches = MemoryLoader(examples(100), index, 2, shuffle=True)
     assert sorted(labels(batches).tolist()) == [3, 7, 50]
 
 

@@ -8,7 +8,7 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from contractive.data.stored import StoredArray, blocks_of, column_statistics, split_blocks
+from contractive.data.stored import StoredArray, blocks_of, split_blocks
 
 
 def stored(path, array):
@@ -22,9 +22,9 @@ def test_rows_are_those_of_the_array_as_bytes_or_floats(tmp_path, dtype):
     x = stored(tmp_path, array)
     if dtype == "u1":  # bytes in three dimensions are grey pictures
         array = array[:, None]
-    assert x.shape == array.shape and len(x) == 11 and x.dtype == array.dtype
+    assert x.shape == array.shape and len(x) == 11 and x.dtype == ("u1" if dtype == "u1" else "f4")
     rows = x.read(4, 9)
-    assert rows.dtype == (torch.uint8 if dtype == "u1" else torch.float32) == x.read_dtype
+    assert rows.dtype == (torch.uint8 if dtype == "u1" else torch.float32)
     np.testing.assert_array_equal(rows.numpy(), array[4:9].astype("u1" if dtype == "u1" else "f4"))
     assert x.row_bytes == rows[0].numel() * rows.element_size()
 
@@ -41,13 +41,12 @@ def test_all_versions_of_the_format_are_read(tmp_path, version):
     ("array", "message"),
     [
         (np.asfortranarray(np.ones((3, 2))), "Fortran order.*ascontiguousarray"),
-        (np.array([["a", "b"]]), "values of type <U1: save an array of numbers"),
-        (np.ones((3, 2), dtype=complex), "values of type complex128"),
-        (np.ones((3, 1), dtype=[("a", "f4")]), "save an array of numbers"),
-        (np.array([[{}]]), "pickled objects.*could run code"),
+        (np.array([["a", "b"]]), "holds <U1, not real numbers: convert"),
+        (np.ones((3, 2), dtype=complex), "holds complex128, not real numbers: convert"),
+        (np.ones((3, 1), dtype=[("a", "f4")]), "not numbers or strings: convert"),
+        (np.array([[{}]]), "pickled objects.*may run code"),
         (np.ones(3), r"shape \(3,\)"),
         (np.float32(1), r"shape \(\)"),
-        (np.ones((0, 4)), r"shape \(0, 4\)"),
         (np.ones((4, 0)), r"shape \(4, 0\)"),
     ],
 )
@@ -58,9 +57,9 @@ def test_other_arrays_are_refused_in_one_line_that_names_the_file(tmp_path, arra
 
 
 def test_a_missing_file_a_folder_and_an_empty_file_are_told_apart(tmp_path):
-    with pytest.raises(FileNotFoundError, match="does not exist"):
+    with pytest.raises(FileNotFoundError, match="there is no such file"):
         StoredArray(tmp_path / "x.npy")
-    with pytest.raises(ValueError, match="is not a file"):
+    with pytest.raises(IsADirectoryError, match="is a folder"):
         StoredArray(tmp_path)
     (tmp_path / "x.npy").touch()
     with pytest.raises(ValueError, match="is empty"):
@@ -78,7 +77,13 @@ VALID = saved(np.arange(12, dtype="f4").reshape(4, 3))
 
 def test_a_truncated_file_is_told_with_its_size_and_the_size_it_should_have(tmp_path):
     (tmp_path / "x.npy").write_bytes(VALID[:-5])
-    with pytest.raises(ValueError, match=f"truncated: it has {len(VALID) - 5} bytes .* needs {len(VALID)};"):
+    with pytest.raises(ValueError, match="truncated: 43 of 48 bytes are there"):
+        StoredArray(tmp_path / "x.npy")
+
+
+def test_bytes_after_the_last_value_are_refused(tmp_path):
+    (tmp_path / "x.npy").write_bytes(VALID + b"more")
+    with pytest.raises(ValueError, match=r"x\.npy: has 4 bytes after the array's last value: write it again"):
         StoredArray(tmp_path / "x.npy")
 
 
@@ -134,7 +139,8 @@ def test_random_bytes_truncations_and_changes_end_in_one_line_or_in_numbers(tmp_
     path.write_bytes(content)
     try:
         x = StoredArray(path)
-        assert x.read(0, len(x)).shape == x.shape
+        if len(x):
+            assert x.read(0, len(x)).shape == x.shape
     except ValueError as error:
         assert str(path) in str(error) and "\n" not in str(error)  # noqa: PT017
         assert not isinstance(damage, int) or "truncated" in str(error) or damage < 128  # noqa: PT017
@@ -149,7 +155,6 @@ def test_blocks_have_four_mebibytes_in_a_large_file_and_are_many_in_a_small_one(
     assert blocks_of(StoredArray(tmp_path / "x.npy")) == (1024, 1954)
     assert blocks_of(stored(tmp_path, np.ones((1000, 1)))) == (3, 334)
     assert blocks_of(stored(tmp_path, np.ones((5, 1)))) == (1, 5)
-    assert blocks_of(stored(tmp_path, np.ones((5, 1))), rows_per_block=2) == (2, 3)
 
 
 def test_every_block_is_in_exactly_one_split_of_the_size_asked_for():
@@ -173,40 +178,3 @@ def test_a_small_share_is_one_block_and_no_share_no_split():
     }
     with pytest.raises(ValueError, match=r"val_fraction=0.1 and test_fraction=0.1 of 2 blocks"):
         split_blocks(2, {"val": 0.1, "test": 0.1}, 0)
-
-
-def test_statistics_are_those_of_the_rows_in_the_given_blocks_alone(tmp_path):
-    array = np.random.default_rng(0).normal(1e4, [1e-2, 1, 100], (50, 2, 3))  # variances that cancel easily
-    array[12:16] = 1e9  # block 3 is not in the split: it must not leak
-    x = stored(tmp_path, array)
-    blocks = torch.tensor([12, 0, 5, 1])  # 12 is the last and has two rows
-    kept = np.concatenate([array[48:50], array[:4], array[20:24], array[4:8]]).astype("f4").astype("f8")
-    found = column_statistics(x, blocks, rows_per_block=4)
-    expected = kept.min(0), kept.max(0), kept.mean(0), kept.std(0)
-    for value, wanted in zip(found, expected):
-        assert value.shape == (2, 3) and value.dtype == torch.float32
-        torch.testing.assert_close(value.double(), torch.from_numpy(wanted), rtol=1e-6, atol=0)
-
-
-def test_statistics_of_bytes_are_in_the_unit_interval(tmp_path):
-    array = np.random.default_rng(0).integers(0, 256, (40, 5), dtype=np.uint8)
-    found = column_statistics(stored(tmp_path, array), torch.arange(10), rows_per_block=4)
-    scaled = array / 255
-    for value, wanted in zip(found, (scaled.min(0), scaled.max(0), scaled.mean(0), scaled.std(0))):
-        torch.testing.assert_close(value.double(), torch.from_numpy(wanted), rtol=1e-6, atol=1e-7)
-
-
-def test_nan_and_infinity_are_counted_and_placed(tmp_path):
-    array = np.ones((40, 3))
-    array[33, 1] = array[17, 0] = np.nan
-    array[17, 2], array[18, 2], array[2, 0] = np.inf, -np.inf, np.nan  # the last is not in the split
-    x = stored(tmp_path, array)
-    with pytest.raises(ValueError, match=r"x\.npy has 4 values .* the first in row 17 ") as error:
-        column_statistics(x, torch.tensor([8, 4, 5]), rows_per_block=4)
-    assert "\n" not in str(error.value)
-
-
-def test_a_number_too_large_for_32_bits_counts_as_infinite(tmp_path):
-    x = stored(tmp_path, np.full((4, 1), 1e300))
-    with pytest.raises(ValueError, match="has 4 values"):
-        column_statistics(x, torch.arange(2), rows_per_block=2)

@@ -105,12 +105,13 @@ def test_labels_go_with_their_rows(loader):
         loader(labels=torch.arange(5))
 
 
-def test_bytes_become_floats_in_the_unit_interval(tmp_path):
+def test_batches_are_of_the_type_in_which_the_rows_are_read(tmp_path):
     array = np.arange(256, dtype=np.uint8).reshape(64, 4)
     np.save(tmp_path / "x.npy", array)
     loader = BlockLoader(StoredArray(tmp_path / "x.npy"), torch.arange(8), 8, 64, shuffle=False)
     ((x,),) = loader
-    torch.testing.assert_close(x, torch.from_numpy(array / 255).float())
+    assert x.dtype == torch.uint8
+    assert torch.equal(x, torch.from_numpy(array))
 
 
 @pytest.mark.parametrize("n", [7, 8, 9, 100, 101, 127, 129])
@@ -236,24 +237,26 @@ def test_lightning_shows_every_row_once_in_each_epoch_in_another_order(loader, t
 
 MEMORY = """
 import sys
+from pathlib import Path
 import lightning, torch
-from contractive.data.stored import StoredArray, blocks_of, column_statistics
+from contractive.data.stored import StoredArray, blocks_of
+from contractive.nn.scaling import statistics
 from contractive.data.streaming import BlockLoader
 
 def peak():
     with open("/proc/self/status") as status:
         return next(int(line.split()[1]) for line in status if line.startswith("VmHWM")) * 1024
 
-x = StoredArray(sys.argv[1])
+x = StoredArray(Path(sys.argv[1]))
 rows_per_block, n_blocks = blocks_of(x)
-column_statistics(x, torch.arange(0, n_blocks, 64), rows_per_block)
+statistics(x.read(i * rows_per_block, (i + 1) * rows_per_block) for i in range(0, n_blocks, 64))
 loader = BlockLoader(x, torch.arange(n_blocks), rows_per_block, 256, shuffle=True)
 before = peak()
 batches = 0
 for (batch,) in loader:
     assert batch.shape == (256, 1024)
     batches += 1
-    if batches == 3 * loader._batches_per_buffer:
+    if batches == 3 * loader.batches_per_buffer:
         break
 print(before, peak())
 """

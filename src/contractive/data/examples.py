@@ -1,9 +1,15 @@
-"""What a source hands over: examples in memory, in the type in which they are stored."""
+"""What a source hands over: examples in memory, in the type in which they are stored.
+
+Nothing here imports torch before there are examples: sources are looked at before that.
+"""
 
 from dataclasses import dataclass
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
-from torch import Tensor
+import numpy as np
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 @dataclass(frozen=True)
@@ -15,15 +21,22 @@ class Examples:
         y: ``(n,)`` integers, or ``None``.
     """
 
-    x: Tensor
-    y: Tensor | None = None
+    x: "Tensor"
+    y: "Tensor | None" = None
 
     def __post_init__(self) -> None:
         if self.y is not None and len(self.y) != len(self.x):
             raise ValueError(f"there are {len(self.x)} examples and {len(self.y)} labels: one label for each")
 
+    @classmethod
+    def of(cls, x: np.ndarray, y: np.ndarray | None) -> Self:
+        """Examples of arrays, whose memory they share."""
+        import torch
+
+        return cls(torch.from_numpy(x), None if y is None else torch.from_numpy(y).long())
+
     def __len__(self) -> int:
         return len(self.x)
 
-    def __getitem__(self, index: slice | Tensor) -> Self:
+    def __getitem__(self, index: "slice | Tensor") -> Self:
         return type(self)(self.x[index], None if self.y is None else self.y[index])

@@ -1,17 +1,16 @@
 """Files that a user names, one for each split: finding them, and checking that what they hold agrees."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-from torch import Tensor
 
 from contractive.data.examples import Examples
 from contractive.data.labels import to_ids
 
-Setting = str | Path | None
-# Reads a path for a split: examples (n, ...) and, where there are any, labels as as_labels gives them.
-Read = Callable[[Path, str], tuple[Tensor, np.ndarray | None]]
+# Reads what a split's path names: examples (n, ...) and, where there are any, labels as of as_labels.
+Read = Callable[[Path, str], tuple[np.ndarray, np.ndarray | None]]
 
 # What files start with: what that is called, and which suffixes it may have.
 SIGNATURES = {
@@ -25,54 +24,42 @@ SIGNATURES = {
 }
 
 
-def read_splits(
-    read: Read, path: Setting, val_path: Setting, test_path: Setting, what: str
-) -> dict[str, Examples]:
+def read_splits(read: Read, paths: Mapping[str, Path]) -> dict[str, Examples]:
     """Read the training examples and those of each other split that is named.
 
     Args:
         read: reads one path.
-        path, val_path, test_path: where each split lies; the last two may be ``None``.
-        what: what ``path`` has to name, for the message.
+        paths: where each split lies, ``train`` first.
 
     Raises:
-        ValueError: if ``path`` is ``None``, if there are fewer than two training examples or none in another
-            split, if the examples of two splits are not of one shape and type, or if the labels of one are
-            strings and of another numbers.
+        ValueError: if there are fewer than two training examples or none in another split, if the examples of
+            two splits are not of one shape and type, or if the labels of one are strings and of another
+            numbers.
     """
-    if path is None:
-        raise ValueError(f"path must name {what}: set data.path")
-    settings = {"train": path, "val": val_path, "test": test_path}
-    paths = {split: as_path(setting) for split, setting in settings.items() if setting is not None}
     x, y = {}, {}
     for split, where in paths.items():
         x[split], y[split] = read(where, split)
-        check_count(len(x[split]), split, where)
-        if describe(x[split]) != describe(x["train"]):
-            raise ValueError(
-                f"{where}: an example of the {split} split is {describe(x[split])}, one of the training split"
-                f" ({paths['train']}) is {describe(x['train'])}: make them agree"
-            )
+        check_split(split, x, paths)
     ids = to_ids(y, paths)
-    return {split: Examples(x[split], ids[split]) for split in paths}
+    return {split: Examples.of(x[split], ids[split]) for split in paths}
 
 
-def check_count(n: int, split: str, where: Path) -> None:
+def check_count(n: int, split: str, where: object) -> None:
     """Raise ``ValueError`` unless there are two training examples, or one in another split."""
     least = 2 if split == "train" else 1
     if n < least:
         raise ValueError(f"{where}: holds {n} of the at least {least} examples for {split}: name another")
 
 
-def describe(x: Tensor) -> str:
-    """Shape and stored type of one example: ``(1, 28, 28) uint8``."""
-    return f"{tuple(x.shape[1:])} {str(x.dtype).removeprefix('torch.')}"
-
-
-def as_path(setting: str | Path) -> Path:
-    """The path that a setting names; ``~`` is the home directory, and a name may be a number."""
-    path = Path(str(setting))
-    return path.expanduser() if path.parts[:1] == ("~",) else path
+def check_split(split: str, x: Mapping[str, Any], paths: Mapping[str, Path]) -> None:
+    """Raise ``ValueError`` unless a split has enough examples, and such as those of training."""
+    check_count(len(x[split]), split, paths[split])
+    own, wanted = (f"{array.shape[1:]} {array.dtype}" for array in (x[split], x["train"]))
+    if own != wanted:
+        raise ValueError(
+            f"{paths[split]}: an example of the {split} split is {own}, one of the training split"
+            f" ({paths['train']}) is {wanted}: make them agree"
+        )
 
 
 def check_file(path: Path, suffixes: tuple[str, ...]) -> str:

@@ -1,41 +1,44 @@
 """NaN and infinity have no place among examples: a single one spoils every weight."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
-import torch
-from torch import Tensor
+import numpy as np
 
 
-def check_finite(x: Tensor, where: object, columns: Sequence[str] | None = None) -> None:
-    """Check that all values are finite.
+def finite(
+    pieces: Iterable[tuple[int, np.ndarray]], where: object, columns: Sequence[str] | None = None
+) -> Iterator[np.ndarray]:
+    """Pass pieces of the examples on; after the last one, check that all values were finite.
 
     Args:
-        x: ``(n, ...)``.
+        pieces: the number of its first row, counted from 0, and each piece ``(n, ...)``.
         where: the file they come from, for the message.
         columns: the names of the features, of examples ``(n, features)``.
 
     Raises:
-        ValueError: with how many values are not finite and the first row, counted from 0, that holds one.
+        ValueError: with how many values are not finite and the first row that holds one.
 
-    >>> check_finite(torch.tensor([[0.0, 1.0], [torch.nan, torch.inf]]), "x.npy")
+    >>> list(finite([(0, np.ones((4, 2))), (4, np.array([[0.0, 1.0], [np.nan, np.inf]]))], "x.npy"))
     Traceback (most recent call last):
-    ValueError: x.npy: 2 values are NaN, infinite or beyond float32, the first in row 1: mend or remove them
+    ValueError: x.npy: 2 values are NaN, infinite or beyond float32, the first in row 5: mend or remove them
     """
-    # A sum shows whether there is any, without a mask as large as the data; it may also overflow by itself.
-    if not x.is_floating_point() or torch.isfinite(x.sum()):
-        return
-    bad = torch.stack([(~torch.isfinite(row)).sum() for row in x])
-    if not bad.any():
-        return
-    count, first = int(bad.sum()), int(bad.nonzero()[0])
-    kind = "NaN, infinite or beyond float32"
-    place, remedy = f"row {first}", "mend or remove " + ("it" if count == 1 else "them")
-    if columns is not None:
-        column = columns[int((~torch.isfinite(x[first])).nonzero()[0])]
-        kind = "missing, " + kind
-        place, remedy = (
-            f"{place}, column {column!r}",
-            f"{remedy}, or leave the column out: data.drop=[{column}]",
-        )
-    are = "value is" if count == 1 else "values are"
-    raise ValueError(f"{where}: {count} {are} {kind}, the first in {place}: {remedy}")
+    count, first, column = 0, 0, ""
+    for start, x in pieces:
+        # A sum shows whether there is any, without a mask as large as the data; it may also overflow itself.
+        with np.errstate(over="ignore", invalid="ignore"):
+            suspicious = x.dtype.kind == "f" and not np.isfinite(x.sum())
+        bad = np.array([np.count_nonzero(~np.isfinite(row)) for row in x] if suspicious else [])
+        if bad.any():
+            if not count:
+                row = int(bad.nonzero()[0][0])
+                first = start + row
+                column = columns[(~np.isfinite(x[row])).argmax()] if columns is not None else ""
+            count += int(bad.sum())
+        yield x
+    if count:
+        kind, are = "NaN, infinite or beyond float32", "value is" if count == 1 else "values are"
+        place, remedy = f"row {first}", "mend or remove " + ("it" if count == 1 else "them")
+        if columns is not None:
+            kind, place = f"missing, {kind}", f"{place}, column {column!r}"
+            remedy += f", or leave the column out: data.drop=[{column}]"
+        raise ValueError(f"{where}: {count} {are} {kind}, the first in {place}: {remedy}")

@@ -3,8 +3,6 @@
 from collections.abc import Mapping
 
 import numpy as np
-import torch
-from torch import Tensor
 
 
 def as_labels(y: np.ndarray, n: int, where: object) -> np.ndarray:
@@ -48,7 +46,9 @@ def as_labels(y: np.ndarray, n: int, where: object) -> np.ndarray:
     return whole
 
 
-def to_ids(labels: Mapping[str, np.ndarray | None], where: Mapping[str, object]) -> dict[str, Tensor | None]:
+def to_ids(
+    labels: Mapping[str, np.ndarray | None], where: Mapping[str, object]
+) -> dict[str, np.ndarray | None]:
     """Labels of all splits as integers.
 
     Integers keep their values. Of strings, each gets its place in the sorted list of those that occur in any
@@ -65,7 +65,7 @@ def to_ids(labels: Mapping[str, np.ndarray | None], where: Mapping[str, object])
         ValueError: if they are strings in one split and integers in another.
 
     >>> to_ids({"train": np.array(["cat", "ant"]), "val": np.array(["bee"])}, {"train": "a", "val": "b"})
-    {'train': tensor([2, 0]), 'val': tensor([1])}
+    {'train': array([2, 0]), 'val': array([1])}
     """
     given = {split: y for split, y in labels.items() if y is not None}
     texts = [split for split, y in given.items() if y.dtype.kind == "U"]
@@ -77,4 +77,4 @@ def to_ids(labels: Mapping[str, np.ndarray | None], where: Mapping[str, object])
     if texts:
         names = np.unique(np.concatenate(list(given.values())))
         given = {split: np.searchsorted(names, y) for split, y in given.items()}
-    return {split: torch.from_numpy(given[split]).long() if split in given else None for split in labels}
+    return {split: given.get(split) for split in labels}

@@ -1,39 +1,40 @@
-"""Batches of examples in memory: one gather and one conversion for the whole batch."""
+"""What all loaders of batches share: order, shares of several processes, going on within an epoch."""
 
+import math
 from collections.abc import Iterator
-from typing import Self
+from typing import Any, Self
 
 import torch
 from torch import Tensor
 
 from contractive.data.examples import Examples
-from contractive.nn.scaling import to_float
 
 
 class BatchLoader:
-    """Batches ``(x,)`` or ``(x, y)`` of the examples that ``index`` names, ``x`` as floats.
+    """Batches ``(x,)`` or ``(x, y)``, ``x`` in the type in which it is stored.
 
-    A ``DataLoader`` as far as Lightning cares, without per-example Python: the examples stay in the type in
-    which they are stored, a batch is gathered by one indexing operation and converted as a whole.
+    A ``DataLoader`` as far as Lightning cares, without per-example Python.
 
     An epoch shows every example exactly once. Its order depends on ``seed`` and the epoch alone, not on
-    what else draws random numbers. Where several processes train together, each takes its share, and all
-    take the same number of batches, a little smaller where that is needed, so that none waits for another.
+    what else draws random numbers. Where several processes train together, each takes an equal run of the
+    epoch's order, shares that differ by one example at most. All take the same number of batches, a little
+    smaller where that is needed (or, where it is 1, one batch of 2), so that none waits for another.
 
     Args:
-        examples: where the batches come from.
-        index: ``(n,)``, the examples of this split.
+        n: how many examples there are.
         batch_size: examples in a batch (of each process); the last batch may be smaller.
         shuffle: whether epochs differ in their order.
         seed: what the order depends on, besides the epoch.
         drop_last: whether a last batch that is smaller is left out.
         rank, world_size: which process of how many this is.
+
+    Raises:
+        ValueError: if there are fewer examples than processes.
     """
 
     def __init__(
         self,
-        examples: Examples,
-        index: Tensor,
+        n: int,
         batch_size: int,
         *,
         shuffle: bool,
@@ -42,16 +43,16 @@ class BatchLoader:
         rank: int = 0,
         world_size: int = 1,
     ) -> None:
-        if len(index) < world_size:
-            raise ValueError(f"{len(index)} examples cannot be shared among {world_size} processes")
-        self.examples = examples
-        self.index = index
+        if n < world_size:
+            raise ValueError(f"{n} examples cannot be shared among {world_size} processes")
         self.batch_size = batch_size
         self.shuffle = shuffle
         self.seed = seed
-        self.drop_last = drop_last
-        self.rank = rank
-        self.world_size = world_size
+        self._share = range(n * rank // world_size, n * (rank + 1) // world_size)
+        smallest, largest = n // world_size, math.ceil(n / world_size)
+        self._length = smallest // batch_size if drop_last else min(math.ceil(largest / batch_size), smallest)
+        # Shares of one example more or less would else need different numbers of batches.
+        self._even = world_size > 1 and not drop_last
         self._epoch = 0
         self._first_batch = 0
         self._handed_out = 0
@@ -71,21 +72,15 @@ class BatchLoader:
         self._epoch = epoch
 
     def __len__(self) -> int:
-        smallest, rest = divmod(len(self.index), self.world_size)
-        if self.drop_last:
-            return smallest // self.batch_size
-        largest = smallest + (rest > 0)
-        return min(-(-largest // self.batch_size), smallest)
+        return self._length
 
     def __iter__(self) -> Iterator[tuple[Tensor, ...]]:
         # A generator: Lightning calls iter() before it says which epoch it is.
         first, self._first_batch = self._first_batch, 0
-        batches = self._batches()
-        for number in range(first, len(batches)):
+        generator = torch.Generator().manual_seed(self.seed * 1_000_003 + self._epoch)
+        for number, batch in enumerate(self._batches(first, generator), first):
             self._handed_out = number + 1
-            batch = self.examples[batches[number]]
-            x = to_float(batch.x)
-            yield (x,) if batch.y is None else (x, batch.y)
+            yield (batch.x,) if batch.y is None else (batch.x, batch.y)
 
     def state_dict(self) -> dict[str, int]:
         """How many batches of the epoch have been handed out; 0 where it is complete."""
@@ -95,15 +90,34 @@ class BatchLoader:
         """Start the next epoch with the very next batch."""
         self._first_batch = self._handed_out = state["batch"]
 
-    def _batches(self) -> tuple[Tensor, ...]:
-        """The examples of each batch of the epoch."""
-        index = self.index
+    def _batches(self, first: int, generator: torch.Generator) -> Iterator[Examples]:
+        """The batches of the epoch from number ``first`` on, in the order that ``generator`` draws."""
+        raise NotImplementedError
+
+    def _begin(self, batch: int) -> int:
+        """Where in the epoch's order a batch begins, which is where the one before it ends."""
+        if self._even:
+            return self._share.start + batch * len(self._share) // len(self)
+        return self._share.start + min(batch * self.batch_size, len(self._share))
+
+
+class MemoryLoader(BatchLoader):
+    """Batches of examples in memory, each gathered by one indexing operation.
+
+    Args:
+        examples: where the batches come from.
+        index: ``(n,)``, the examples of this split.
+        batch_size, **settings: see :class:`BatchLoader`.
+    """
+
+    def __init__(self, examples: Examples, index: Tensor, batch_size: int, **settings: Any) -> None:
+        super().__init__(len(index), batch_size, **settings)
+        self.examples = examples
+        self.index = index
+
+    def _batches(self, first: int, generator: torch.Generator) -> Iterator[Examples]:
+        order = self.index
         if self.shuffle:
-            generator = torch.Generator().manual_seed(self.seed * 1_000_003 + self._epoch)
-            index = index[torch.randperm(len(index), generator=generator).to(index.device)]
-        if self.world_size == 1 or self.drop_last:
-            own = index[self.rank :: self.world_size][
-                : len(self) * self.batch_size if self.drop_last else None
-            ]
-            return own.split(self.batch_size) if len(own) else ()
-        return index[self.rank :: self.world_size].tensor_split(len(self))
+            order = order[torch.randperm(len(order), generator=generator)]
+        for batch in range(first, len(self)):
+            yield self.examples[order[self._begin(batch) : self._begin(batch + 1)]]

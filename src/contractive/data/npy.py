@@ -11,6 +11,9 @@ from contractive.data.files import one_line
 
 BLOCK_BYTES = 1 << 24
 
+# Which type values of a type get; it may refuse one with ValueError.
+StoredAs = Callable[[np.dtype], np.dtype]
+
 
 def read_header(file: IO[bytes], length: int) -> tuple[np.dtype, tuple[int, ...], bool]:
     """Type, shape and whether the first index runs fastest, of the array that starts here.
@@ -25,9 +28,9 @@ def read_header(file: IO[bytes], length: int) -> tuple[np.dtype, tuple[int, ...]
     """
     start = file.tell()
     try:
-        version = npy_format.read_magic(file)
-        read = {(1, 0): npy_format.read_array_header_1_0, (2, 0): npy_format.read_array_header_2_0}[version]
-        shape, fortran, dtype = read(file)
+        # Version 3 is 2 with names of fields in UTF-8, and fields are refused below.
+        read = {1: npy_format.read_array_header_1_0, 2: npy_format.read_array_header_2_0}
+        shape, fortran, dtype = read[min(npy_format.read_magic(file)[0], 2)](file)
     except Exception as error:  # numpy parses the header as Python; broken ones end in errors of any type
         raise ValueError(
             f"is no .npy array, or its header is broken ({one_line(error)}): write it again"
@@ -46,19 +49,10 @@ def read_header(file: IO[bytes], length: int) -> tuple[np.dtype, tuple[int, ...]
     return dtype, shape, fortran
 
 
-def read_npy(file: IO[bytes], length: int, stored_as: Callable[[np.dtype], np.dtype]) -> np.ndarray:
-    """Read one array, converted while it is read, so that it lies in memory once.
-
-    Args:
-        file: a stream at the array's first byte.
-        length: how many bytes header and values have together.
-        stored_as: which type values of a type get; it may refuse one with ``ValueError``.
-
-    Raises:
-        ValueError: see :func:`read_header`.
-    """
+def read_npy(file: IO[bytes], length: int, stored_as: StoredAs | None = None) -> np.ndarray:
+    """Read one array, converted while it is read, so that it lies in memory once; see :func:`read_header`."""
     dtype, shape, fortran = read_header(file, length)
-    out = np.empty(math.prod(shape), stored_as(dtype))
+    out = np.empty(math.prod(shape), stored_as(dtype) if stored_as else dtype)
     step = BLOCK_BYTES // dtype.itemsize + 1
     for first in range(0, len(out), step):
         part = out[first : first + step]

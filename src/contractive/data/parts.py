@@ -1,142 +1,131 @@
-"""The splits of a data set, in memory or in a file too large for it, and what can be asked of both."""
+"""The splits of a data set, in memory or in files too large for it, and what can be asked of both."""
 
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from functools import cached_property, partial
+from pathlib import Path
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from contractive.data.examples import Examples
-from contractive.data.loader import BatchLoader
-from contractive.data.readers.array import read_labels
-from contractive.data.stored import StoredArray, blocks_of, column_statistics, split_blocks
+from contractive.data.files import check_split
+from contractive.data.finite import finite
+from contractive.data.labels import to_ids
+from contractive.data.loader import BatchLoader, MemoryLoader
+from contractive.data.splits import cut
+from contractive.data.stored import StoredArray, blocks_of, split_blocks
 from contractive.data.streaming import BlockLoader
-from contractive.nn.scaling import Scaler, to_float
+from contractive.nn.scaling import PIECE, Statistics, statistics
 
 
 @dataclass(frozen=True)
-class MemoryPart:
-    """A split in memory: the examples that ``index`` names."""
+class Part:
+    """A split.
 
-    examples: Examples
-    index: Tensor
+    Args:
+        shape: the shape of one example.
+        is_bytes: whether they are stored as bytes, which become [0, 1].
+        loader: makes its loader of a batch size and what else :class:`BatchLoader` takes.
+        pieces: gives all of its examples once, a few at a time.
+        everything: gives all of them at once; ``None`` if they stay in their file.
+    """
 
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """Shape of one example."""
-        return tuple(self.examples.x.shape[1:])
+    shape: tuple[int, ...]
+    is_bytes: bool
+    loader: Callable[..., BatchLoader]
+    pieces: Callable[[], Iterable[Tensor]]
+    everything: Callable[[], Examples] | None
 
-    @property
-    def dtype(self) -> torch.dtype:
-        """The type in which they are stored."""
-        return self.examples.x.dtype
-
-    def loader(self, batch_size: int, **settings: Any) -> BatchLoader:
-        """Batches of this split."""
-        return BatchLoader(self.examples, self.index, batch_size, **settings)
+    @cached_property
+    def statistics(self) -> Statistics:
+        """What a scaling is fitted to."""
+        return statistics(self.pieces())
 
     def first(self, n: int) -> Examples:
         """The first ``n`` examples."""
-        return self.examples[self.index[:n]]
-
-    def fit(self, scaler: Scaler, kind: str) -> None:
-        """Fit a scaling to this split."""
-        scaler.fit(self.examples[self.index].x, kind)
-
-    def extremes(self) -> tuple[Tensor, Tensor]:
-        """The smallest and the largest value of each feature, ``(*shape)``."""
-        x = self.examples[self.index].x
-        return to_float(x.amin(0)), to_float(x.amax(0))
+        return Examples(*next(iter(self.loader(n, shuffle=False))))
 
 
-@dataclass(frozen=True)
-class FilePart:
-    """A split that stays in its file: some of its blocks of rows."""
+def memory_parts(
+    examples: Mapping[str, Examples], fractions: Mapping[str, float], seed: int
+) -> dict[str, Part]:
+    """``train``, ``val`` and ``test`` in memory.
 
-    stored: StoredArray
-    blocks: Tensor
-    rows_per_block: int
-    labels: Tensor | None
-    statistics: tuple[Tensor, Tensor, Tensor, Tensor]  # smallest, largest, mean, standard deviation
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """Shape of one example."""
-        return tuple(self.stored.shape[1:])
-
-    @property
-    def dtype(self) -> torch.dtype:
-        """The type in which they are read."""
-        return self.stored.read_dtype
-
-    def loader(self, batch_size: int, **settings: Any) -> BlockLoader:
-        """Batches of this split."""
-        return BlockLoader(
-            self.stored, self.blocks, self.rows_per_block, batch_size, labels=self.labels, **settings
-        )
-
-    def first(self, n: int) -> Examples:
-        """The first ``n`` examples of its first block."""
-        start = int(self.blocks[0]) * self.rows_per_block
-        stop = min(start + min(n, self.rows_per_block), len(self.stored))
-        y = None if self.labels is None else self.labels[start:stop]
-        return Examples(self.stored.read(start, stop), y)
-
-    def fit(self, scaler: Scaler, kind: str) -> None:
-        """Fit a scaling to this split."""
-        low, high, mean, std = self.statistics
-        if mean.ndim == 3:  # pictures are scaled channel by channel
-            low, high = low.amin((1, 2)), high.amax((1, 2))
-            square = (std.square() + mean.square()).mean((1, 2))
-            mean = mean.mean((1, 2))
-            std = (square - mean.square()).clamp_min(0).sqrt()
-        scaler.set(low, high - low) if kind == "unit" else scaler.set(mean, std)
-
-    def extremes(self) -> tuple[Tensor, Tensor]:
-        """The smallest and the largest value of each feature, ``(*shape)``."""
-        low, high, _, _ = self.statistics
-        return low, high
-
-
-Part = MemoryPart | FilePart
+    Args:
+        examples: ``train``, and those of the others that came apart.
+        fractions: the shares of the others that are cut from ``train``, stratified by label.
+        seed: what the cut depends on.
+    """
+    train = examples["train"]
+    left = torch.arange(len(train))
+    parts = {name: _memory_part(part, torch.arange(len(part))) for name, part in examples.items()}
+    for name, fraction in fractions.items():
+        if name not in examples:
+            # All shares are of what the source brought, so that they do not depend on their order.
+            left, taken = cut(left, train.y, fraction * len(train) / len(left), seed, name)
+            parts[name] = _memory_part(train, taken)
+    return {**parts, "train": _memory_part(train, left)}
 
 
 def file_parts(
-    path: str,
-    val_path: str | None,
-    test_path: str | None,
-    labels: str | None,
-    y_key: str | None,
-    fractions: dict[str, float],
+    paths: Mapping[str, Path],
+    read_labels: Callable[[int], np.ndarray | None],
+    fractions: Mapping[str, float],
     seed: int,
 ) -> dict[str, Part]:
-    """The splits of a ``.npy`` file that is larger than memory.
+    """``train``, ``val`` and ``test`` of ``.npy`` files that are larger than memory.
 
-    Other splits have files of their own, or get whole blocks of rows of this one.
+    Args:
+        paths: the file of each split that has one of its own, ``train`` first.
+        read_labels: gives the labels of so many training examples.
+        fractions: the shares of the others, which get whole blocks of rows of the training file.
+        seed: which blocks.
 
     Raises:
         ValueError: in one line, if a file is not what it should be.
     """
-    stored = StoredArray(path)
-    y = None if labels is None else read_labels(labels, len(stored), y_key)
-    own = {"val": val_path, "test": test_path}
-    parts: dict[str, Part] = {}
-    for name, other in own.items():
-        if other is not None:
-            held = StoredArray(other)
-            if held.shape[1:] != stored.shape[1:]:
-                raise ValueError(
-                    f"{other}: examples are {held.shape[1:]}, those of {path} {stored.shape[1:]}"
-                )
-            rows, count = blocks_of(held)
-            parts[name] = _file_part(held, torch.arange(count), rows, None)
-    rows, count = blocks_of(stored)
-    shares = {name: share for name, share in fractions.items() if name not in parts}
-    for name, blocks in split_blocks(count, shares, seed).items():
-        parts[name] = _file_part(stored, blocks, rows, y)
+    arrays = {split: StoredArray(path) for split, path in paths.items()}
+    train = arrays["train"]
+    for split in arrays:
+        check_split(split, arrays, paths)
+    y = to_ids({"train": read_labels(len(train))}, paths)["train"]
+    rows, count = blocks_of(train)
+    shares = {split: share for split, share in fractions.items() if split not in arrays}
+    parts = {
+        split: _file_part(train, blocks, rows, None if y is None else torch.from_numpy(y))
+        for split, blocks in split_blocks(count, shares, seed).items()
+    }
+    for split, stored in arrays.items():
+        if split != "train":
+            rows, count = blocks_of(stored)
+            parts[split] = _file_part(stored, torch.arange(count), rows, None)
+    for part in parts.values():
+        _ = part.statistics  # this one pass also finds what is not finite, before anything is trained on it
     return parts
 
 
-def _file_part(stored: StoredArray, blocks: Tensor, rows_per_block: int, y: Tensor | None) -> FilePart:
-    # The one pass over the rows also finds what is wrong with them, before anything is trained on them.
-    return FilePart(stored, blocks, rows_per_block, y, column_statistics(stored, blocks, rows_per_block))
+def _memory_part(examples: Examples, index: Tensor) -> Part:
+    x = examples.x
+    return Part(
+        shape=tuple(x.shape[1:]),
+        is_bytes=x.dtype == torch.uint8,
+        loader=partial(MemoryLoader, examples, index),
+        pieces=lambda: (x[some] for some in index.split(PIECE)),
+        everything=lambda: examples[index],
+    )
+
+
+def _file_part(stored: StoredArray, blocks: Tensor, rows: int, labels: Tensor | None) -> Part:
+    def numbered() -> Iterator[tuple[int, np.ndarray]]:
+        for start in (blocks * rows).tolist():
+            yield start, stored.read(start, min(start + rows, len(stored))).numpy()
+
+    return Part(
+        shape=stored.shape[1:],
+        is_bytes=stored.dtype == np.uint8,
+        loader=partial(BlockLoader, stored, blocks, rows, labels=labels),
+        pieces=lambda: map(torch.from_numpy, finite(numbered(), stored.path)),
+        everything=None,
+    )

@@ -1,9 +1,11 @@
 """The settings that all sources of data share, and how a source is found by its name."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from contractive.data.examples import Examples
 from contractive.settings import Settings, check_choice, choices, chosen, names, nearest, setting
 
 SOURCES = "contractive.data.sources"
@@ -12,7 +14,7 @@ SCALINGS = ("none", "unit", "standard", "auto")
 
 @dataclass
 class Source(Settings):
-    """A source of data; its options are the fields of its class."""
+    """A source of data; its options are the fields of its class, and ``read`` is what it has to define."""
 
     batch_size: int = setting(64, "examples in a batch", low=1)
     drop_last: bool = setting(False, "whether a last training batch that is smaller is left out")
@@ -21,8 +23,9 @@ class Source(Settings):
     )
     test_fraction: float = setting(0.1, "share cut off to test, likewise", above=0)
     scaling: str = setting(
-        "none",
-        "fitted on the training split; unit: to [0, 1]; standard: mean 0, variance 1",
+        "auto",
+        "fitted to the training split: none; unit, to [0, 1]; standard, to mean 0, variance 1;"
+        " auto: none for bytes, which become [0, 1] anyway, else standard",
         choices=SCALINGS,
     )
 
@@ -34,12 +37,23 @@ class Source(Settings):
                 " to train on: together they must be below 1"
             )
 
+    @property
+    def fractions(self) -> dict[str, float]:
+        """The share of each split that is cut from the training examples, unless it comes apart."""
+        return {"val": self.val_fraction, "test": self.test_fraction}
+
     def fetch(self) -> None:
         """Download what is missing; called in one process only, where there are several."""
 
-    def read(self) -> Any:
-        """``train``, and ``val`` and ``test`` where the source brings them, as ``Examples``."""
+    def read(self) -> dict[str, Examples]:
+        """``train``, and ``val`` and ``test`` where the source brings them; bytes stay bytes."""
         raise NotImplementedError
+
+    def parts(self, seed: int) -> Mapping[str, Any]:
+        """A ``Part`` each for ``train``, ``val`` and ``test``, cut off unless it comes apart."""
+        from contractive.data.parts import memory_parts
+
+        return memory_parts(self.read(), self.fractions, seed)
 
 
 @dataclass
@@ -56,8 +70,20 @@ class FileSource(Source):
             raise ValueError("path must name the data: data.path=…")
         for name in ("path", "val_path", "test_path", "labels"):
             value = getattr(self, name, None)
-            if value is not None and not Path(str(value)).expanduser().exists():
+            if value is not None and not as_path(value).exists():
                 raise FileNotFoundError(f"{name}: there is nothing at {str(value)!r}")
+
+    @property
+    def paths(self) -> dict[str, Path]:
+        """Where each split lies that has a path of its own, ``train`` first."""
+        given = {"train": self.path, "val": self.val_path, "test": self.test_path}
+        return {split: as_path(path) for split, path in given.items() if path is not None}
+
+
+def as_path(value: str | Path) -> Path:
+    """The path that a setting names; ``~`` is the home directory, and a name may be a number."""
+    path = Path(str(value))
+    return path.expanduser() if path.parts[:1] == ("~",) else path
 
 
 def source_settings(source: Any, **options: Any) -> Source:

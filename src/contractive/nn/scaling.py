@@ -1,6 +1,8 @@
 """Scaling of the data, fitted on the training split and kept with the model."""
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
@@ -17,6 +19,56 @@ def to_float(x: Tensor) -> Tensor:
     if x.dtype == torch.uint8:
         return x.to(torch.get_default_dtype()).mul_(1 / 255)
     return x.to(torch.get_default_dtype())
+
+
+@dataclass(frozen=True)
+class Statistics:
+    """Of every feature, in the units of :func:`to_float`: smallest, largest, mean and standard deviation.
+
+    Args:
+        low, high, mean, std: ``(*input_shape)``; ``std`` is divided by the number of examples.
+    """
+
+    low: Tensor
+    high: Tensor
+    mean: Tensor
+    std: Tensor
+
+    def by_channel(self) -> "Statistics":
+        """The same of every channel of pictures ``(channels, height, width)``, over all of their pixels."""
+        mean, dims = self.mean.double(), (1, 2)
+        squares = (self.std.double().square() + (mean - mean.mean(dims, True)).square()).mean(dims)
+        centre = mean.mean(dims).float()
+        return Statistics(self.low.amin(dims), self.high.amax(dims), centre, squares.sqrt().float())
+
+
+def statistics(pieces: Iterable[Tensor]) -> Statistics:
+    """Statistics of examples that come in pieces ``(n, *input_shape)``, in one pass.
+
+    Means and sums of squared deviations of the pieces are merged in 64-bit floats by Chan, Golub and LeVeque,
+    Updating formulae and a pairwise algorithm for computing sample variances (1979), eq. 2.1, which does not
+    cancel as ``E[x²] - E[x]²`` does.
+
+    >>> statistics([torch.tensor([[1.0], [2.0]]), torch.tensor([[6.0]])]).mean
+    tensor([3.])
+    """
+    low, high = torch.tensor(math.inf), torch.tensor(-math.inf)
+    mean, squares, rows = torch.zeros((), dtype=torch.float64), torch.zeros((), dtype=torch.float64), 0
+    for piece in pieces:
+        x = to_float(piece.cpu())
+        # numpy's minimum over rows is several times as fast as torch's.
+        low = torch.minimum(low, torch.from_numpy(x.numpy().min(0)))
+        high = torch.maximum(high, torch.from_numpy(x.numpy().max(0)))
+        piece_mean = x.mean(0, dtype=torch.float64)
+        shift = piece_mean - mean
+        # Subtracting 64-bit from 32-bit floats is fifty times as slow; what rounding the mean adds is known.
+        rounded = piece_mean.to(x.dtype)
+        squares = squares + (x - rounded).square_().sum(0, dtype=torch.float64)
+        squares -= (piece_mean - rounded).square() * len(x)
+        squares += shift.square() * (rows * len(x) / (rows + len(x)))
+        mean = mean + shift * (len(x) / (rows + len(x)))
+        rows += len(x)
+    return Statistics(low, high, mean.float(), (squares.clamp_min(0) / rows).sqrt().float())
 
 
 class Scaler(nn.Module):
@@ -49,29 +101,20 @@ class Scaler(nn.Module):
         """Back to the data's own units."""
         return x / self.scale + self.shift
 
-    def fit(self, x: Tensor, kind: str) -> None:
+    def fit(self, x: Tensor | Statistics, kind: str) -> None:
         """Choose shift and scale.
 
         Args:
-            x: the training examples, ``(n, *input_shape)``, in the type in which they are stored.
+            x: the training examples, ``(n, *input_shape)``, in the type in which they are stored; or what is
+                known of them.
             kind: ``"unit"`` maps the smallest value to 0 and the largest to 1, ``"standard"`` the mean to 0
                 and the variance to 1. A constant feature becomes 0.
         """
-        dims = (0, 2, 3) if x.ndim == 4 else (0,)
-        pieces = x.split(PIECE)
-        if kind == "unit":
-            low = torch.stack([to_float(piece).amin(dims) for piece in pieces]).amin(0)
-            high = torch.stack([to_float(piece).amax(dims) for piece in pieces]).amax(0)
-            self.set(low, high - low)
-        else:
-            count = x.numel() / self.shift.numel()
-            mean = torch.stack([to_float(piece).double().sum(dims) for piece in pieces]).sum(0) / count
-            centre = mean.view(self.shift.shape)
-            squares = [(to_float(piece).double() - centre).square().sum(dims) for piece in pieces]
-            self.set(mean, (torch.stack(squares).sum(0) / count).sqrt())
-
-    def set(self, shift: Tensor, spread: Tensor) -> None:
-        """Take ``shift`` and divide by ``spread``, or by 1 where that is 0."""
+        known = statistics(x.split(PIECE)) if isinstance(x, Tensor) else x
+        if known.mean.ndim == 3:
+            known = known.by_channel()
+        unit = kind == "unit"
+        shift, spread = (known.low, known.high - known.low) if unit else (known.mean, known.std)
         spread = torch.where(spread > 0, spread, torch.ones_like(spread))
         self.shift.copy_(shift.view(self.shift.shape))
         self.scale.copy_(1 / spread.view(self.scale.shape))

@@ -1,35 +1,160 @@
-"""Your own arrays: .npy, .npz or .pt."""
+"""Your own arrays: .npy, .npz or .pt. Nothing here imports torch before it is needed."""
 
+import warnings
+import zipfile
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
 from typing import Any
 
-from contractive.data.settings import SCALINGS, FileSource
+import numpy as np
+
+from contractive.data.arrays import as_features, feature_type, from_tensor
+from contractive.data.examples import Examples
+from contractive.data.files import check_file, looks_like, one_line, read_splits
+from contractive.data.labels import as_labels
+from contractive.data.npy import StoredAs, read_npy
+from contractive.data.settings import FileSource, as_path
 from contractive.settings import setting
+
+SUFFIXES = (".npy", ".npz", ".pt")
+X_KEYS = ("x", "X", "data", "images", "features")
+Y_KEYS = ("y", "Y", "labels", "targets")
+
+Load = Callable[[StoredAs | None], np.ndarray]
 
 
 @dataclass
 class Array(FileSource):
-    """Your own arrays: .npy, .npz or .pt."""
+    """Your own arrays: .npy, .npz or .pt.
 
-    scaling: str = setting(
-        "auto",
-        "none, unit (to [0, 1]), standard (mean 0, variance 1); auto: standard, none for bytes",
-        choices=SCALINGS,
-    )
+    A file is a ``.npy`` array; a ``.npz`` archive, or a ``.pt`` dictionary, with the examples under ``x``,
+    ``X``, ``data``, ``images`` or ``features`` (or as its only array) and labels under ``y``, ``Y``,
+    ``labels`` or ``targets``; or a ``.pt`` tensor or pair ``(x, y)``. Labels in a file of their own go before
+    those; there they may also be the only array. Nothing is ever unpickled.
+
+    Bytes stay bytes; all other numbers become float32. Bytes ``(n, height, width)`` are grey pictures, and
+    ``(n, height, width, 1 or 3)`` pictures with their channels last: both become ``(n, channels, height,
+    width)``. Every other shape is kept.
+    """
+
     labels: str | None = setting(None, "a file with the labels of path, if they do not lie in it")
     x_key: str | None = setting(None, "name of the examples in an archive; null: x or the like")
     y_key: str | None = setting(None, "name of the labels in an archive; null: y or the like")
     in_memory_mib: float = setting(256.0, "a larger .npy stays on disk and is shuffled by blocks", low=0)
 
-    def read(self) -> Any:
-        """The arrays, in memory."""
-        from contractive.data.readers.array import read_array
+    def read(self) -> dict[str, Examples]:
+        """The arrays, in memory.
 
-        return read_array(
-            self.path,
-            val_path=self.val_path,
-            test_path=self.test_path,
-            labels=self.labels,
-            x_key=self.x_key,
-            y_key=self.y_key,
-        )
+        Raises:
+            ValueError: in one line with file, place and remedy, for anything in a file that cannot be used.
+            OSError: if a file is not there or may not be read.
+        """
+        return read_splits(self._read, self.paths)
+
+    def parts(self, seed: int) -> Mapping[str, Any]:
+        """The splits; those of a large ``.npy`` file stay in it."""
+        path = self.paths["train"]
+        if path.suffix.lower() != ".npy" or path.stat().st_size <= self.in_memory_mib * 2**20:
+            return super().parts(seed)
+        from contractive.data.parts import file_parts
+
+        return file_parts(self.paths, self._own_labels, self.fractions, seed)
+
+    def _read(self, where: Path, split: str) -> tuple[np.ndarray, np.ndarray | None]:
+        stored = _open(where)
+        x = _array(stored, self.x_key, X_KEYS, "x", where, feature_type)
+        assert x is not None
+        x = as_features(x, where)
+        if split == "train" and self.labels is not None:
+            return x, self._own_labels(len(x))
+        y = _array(stored, self.y_key, Y_KEYS, "y", where, lone=False)
+        return x, None if y is None else as_labels(y, len(x), where)
+
+    def _own_labels(self, n: int) -> np.ndarray | None:
+        """The labels of the ``n`` training examples from a file of their own, if one is named."""
+        if self.labels is None:
+            return None
+        where = as_path(self.labels)
+        y = _array(_open(where), self.y_key, Y_KEYS, "y", where)
+        assert y is not None
+        return as_labels(y, n, where)
+
+
+def _open(path: Path) -> dict[str, Load]:
+    """What loads each array of a file, by name; a lone one is called ``x``."""
+    suffix = check_file(path, SUFFIXES)
+    if suffix == ".npy":
+        return {"x": partial(_load_npy, path)}
+    if suffix == ".npz":
+        try:
+            with zipfile.ZipFile(path) as archive:
+                names = [name for name in archive.namelist() if name.endswith(".npy")]
+        except Exception as error:  # broken files end in errors of any type, deep inside zip, pickle or torch
+            raise ValueError(
+                f"{path}: is no .npz archive, or broken{looks_like(path)}: write it again with numpy.savez"
+            ) from error
+        return {name.removesuffix(".npy"): partial(_load_member, path, name) for name in names}
+    import torch
+
+    try:
+        # An archive of torch's old kind warns of itself.
+        with warnings.catch_warnings(action="ignore"):
+            content = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # as above
+        raise ValueError(
+            f"{path}: cannot be read as tensors{looks_like(path)} (pickled objects are refused, as they"
+            " may run code): save a tensor, a dictionary of tensors or a pair (x, y) with torch.save"
+        ) from error
+    if isinstance(content, torch.Tensor):
+        content = {"x": content}
+    elif isinstance(content, list | tuple) and len(content) in (1, 2):
+        content = dict(zip("xy", content))
+    tensors = content if isinstance(content, Mapping) else {}
+    found = {name: partial(from_tensor, x) for name, x in tensors.items() if isinstance(x, torch.Tensor)}
+    if not found:
+        raise ValueError(f"{path}: holds no tensor: save one, a dictionary of tensors or a pair (x, y)")
+    return {str(name): load for name, load in found.items()}
+
+
+def _array(
+    stored: dict[str, Load],
+    key: str | None,
+    known: tuple[str, ...],
+    what: str,
+    path: Path,
+    stored_as: StoredAs | None = None,
+    lone: bool = True,
+) -> np.ndarray | None:
+    """Take an array out of ``stored``: that of the name ``key``, or the first known one, or a lone one."""
+    if key is not None:
+        name = str(key) if str(key) in stored else None
+    else:
+        name = next((name for name in known if name in stored), None)
+        if name is None and not lone:
+            return None
+        if name is None and len(stored) == 1:
+            name = next(iter(stored))
+    if name is None:
+        names = " ".join(", ".join(stored).split()) or "(it holds no other array)"
+        kind = "examples" if what == "x" else "labels"
+        raise ValueError(f"{path}: set data.{what}_key to the array with the {kind}, of {names}")
+    try:
+        return stored.pop(name)(stored_as)
+    except ValueError as error:
+        raise ValueError(f"{path}: {one_line(error)}{looks_like(path)}") from error
+    except Exception as error:  # as above
+        raise ValueError(f"{path}: is broken ({one_line(error)}): write it again") from error
+
+
+def _load_npy(path: Path, stored_as: StoredAs | None) -> np.ndarray:
+    with path.open("rb") as file:
+        return read_npy(file, path.stat().st_size, stored_as)
+
+
+def _load_member(path: Path, name: str, stored_as: StoredAs | None) -> np.ndarray:
+    with zipfile.ZipFile(path) as archive, archive.open(name) as file:
+        array = read_npy(file, archive.getinfo(name).file_size, stored_as)
+        file.read(1)  # at its end the archive compares the checksum
+        return array

@@ -1,17 +1,27 @@
 """1,797 real digits of 8×8 pixels; they come with scikit-learn."""
 
 from dataclasses import dataclass
-from typing import Any
 
-from contractive.data.settings import Source
+import numpy as np
+
+from contractive.data.examples import Examples
+from contractive.data.settings import SCALINGS, Source
+from contractive.settings import setting
 
 
 @dataclass
 class Digits(Source):
-    """1,797 real digits of 8×8 pixels; they come with scikit-learn."""
+    """1,797 real handwritten digits of 8×8 pixels; they come with scikit-learn.
 
-    def read(self) -> Any:
-        """All digits, uncut."""
-        from contractive.data.readers.digits import read_digits
+    Source: Alpaydin and Kaynak, *Optical Recognition of Handwritten Digits*, UCI repository, 1998.
+    """
 
-        return read_digits()
+    scaling: str = setting("none", "pixels are in [0, 1] already", choices=SCALINGS)
+
+    def read(self) -> dict[str, Examples]:
+        """All digits, ``(1797, 1, 8, 8)`` in [0, 1], and their labels."""
+        from sklearn.datasets import load_digits
+
+        digits = load_digits()
+        x = (digits.images / 16).astype(np.float32)
+        return {"train": Examples.of(x[:, None], digits.target)}

@@ -7,14 +7,18 @@ import numpy as np
 import pytest
 import torch
 
-from contractive.data.readers.array import read_array
+from contractive.data.sources.array import Array
 
 X = np.random.default_rng(0).normal(size=(6, 4)).astype(np.float32)
 Y = np.array([0, 1, 2, 0, 1, 2])
 
 
+def read_array(path, **options):
+    return Array(path=path, **options).read()
+
+
 def refused(path, *words, error=ValueError, named=None, **options):
-    """``read_array`` refuses a file in one line that names it, or the file ``named``, and holds the words."""
+    """The source refuses a file in one line that names it, or the file ``named``, and holds the words."""
     with pytest.raises(error) as told:
         read_array(path, **options)
     message = str(told.value)
@@ -115,7 +119,7 @@ def test_a_class_has_one_number_in_all_splits(tmp_path):
 
 
 def test_a_path_has_to_be_named():
-    with pytest.raises(ValueError, match=r"path must name a \.npy, \.npz or \.pt file"):
+    with pytest.raises(ValueError, match=r"path must name the data: data\.path="):
         read_array(None)
 
 
@@ -204,7 +208,7 @@ def test_a_file_of_another_type_than_its_name_is_named_for_what_it_is(tmp_path, 
 
 
 def test_what_is_no_readable_file_is_refused(tmp_path):
-    refused(tmp_path / "none.npy", "no such file", error=FileNotFoundError)
+    refused(tmp_path / "none.npy", "path: there is nothing at", error=FileNotFoundError)
     (tmp_path / "folder.npy").mkdir()
     refused(tmp_path / "folder.npy", "is a folder", error=IsADirectoryError)
     (tmp_path / "empty.npy").touch()

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 import torch
 
-from contractive.data.readers.table import read_table
+from contractive.data.sources.table import Table
 
 FRAME = pd.DataFrame(
     {
@@ -33,8 +33,12 @@ def save(tmp_path, request):
     return write
 
 
+def read_table(path, **options):
+    return Table(path=path, **options).read()
+
+
 def refused(path, *words, error=ValueError, **options):
-    """``read_table`` refuses a file in one line that names it and holds the words."""
+    """The source refuses a file in one line that names it and holds the words."""
     with pytest.raises(error, match=re.escape(path.name)) as told:
         read_table(path, **options)
     message = str(told.value)
@@ -100,7 +104,7 @@ def test_splits_have_to_have_the_same_columns(save):
 
 
 def test_a_path_has_to_be_named():
-    with pytest.raises(ValueError, match=r"path must name a \.csv or \.parquet file"):
+    with pytest.raises(ValueError, match=r"path must name the data: data\.path="):
         read_table(None)
 
 
@@ -187,5 +191,5 @@ def test_files_that_are_no_tables_are_refused(tmp_path):
     for length in (3, 100, len(whole) - 1):
         (tmp_path / "t.parquet").write_bytes(whole[:length])
         refused(tmp_path / "t.parquet", "is no .parquet table, or broken")
-    refused(tmp_path / "none.csv", "no such file", error=FileNotFoundError)
+    refused(tmp_path / "none.csv", "path: there is nothing at", error=FileNotFoundError)
     refused(tmp_path, "is a folder", error=IsADirectoryError)

@@ -1,18 +1,21 @@
 """Data sets with a name: read, found broken, fetched again."""
 
 import gzip
-import pickle
 import shutil
 import struct
-import sys
 
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contractive.data.readers.named import fetch, read_named
+from contractive.data.settings import source_settings
+from contractive.data.sources.mnist import Mnist
 from contractive.training.datamodule import DataModule
+
+
+def mnist(root, download=False):
+    return Mnist(root=str(root), download=download)
 
 
 def test_mnist_is_what_torchvision_reads(mnist_root):
@@ -28,23 +31,34 @@ def test_mnist_is_what_torchvision_reads(mnist_root):
 
 def test_a_missing_data_set_names_the_files_and_the_folder(tmp_path):
     with pytest.raises(
-        FileNotFoundError, match=r"mnist: train-images-idx3-ubyte, .* in '.*MNIST/raw'.*data.root"
+        FileNotFoundError, match=r"MNIST: train-images-idx3-ubyte, .* in '.*MNIST/raw'.*data.root"
     ) as caught:
-        fetch("mnist", tmp_path, download=False)
+        mnist(tmp_path).fetch()
     assert "\n" not in str(caught.value)
-    with pytest.raises(FileNotFoundError, match="data_batch_1"):
-        fetch("cifar10", tmp_path, download=False)
+
+
+@pytest.mark.parametrize(
+    ("source", "folder"), [("fashion_mnist", "FashionMNIST/raw"), ("kmnist", "KMNIST/raw")]
+)
+def test_its_kin_lies_in_folders_of_its_own(small, source, folder):
+    root = small.parents[1]
+    (root / folder).parent.mkdir()
+    small.rename(root / folder)
+    assert len(source_settings(source, root=str(root), download=False).read()["train"]) == 5
+    (root / folder / "train-labels-idx1-ubyte").unlink()
+    with pytest.raises(FileNotFoundError, match=rf"train-labels-idx1-ubyte missing .*{folder}'"):
+        source_settings(source, root=str(root), download=False).read()
 
 
 def test_a_truncated_file_is_missing(tmp_path, mnist_root):
     raw = tmp_path / "MNIST" / "raw"
     shutil.copytree(mnist_root / "MNIST" / "raw", raw)
-    fetch("mnist", tmp_path, download=False)
+    mnist(tmp_path).fetch()
     for size in (0, 3, 7, 15, 1000):
         labels = (mnist_root / "MNIST" / "raw" / "t10k-labels-idx1-ubyte").read_bytes()
         (raw / "t10k-labels-idx1-ubyte").write_bytes(labels[:size])
-        with pytest.raises(FileNotFoundError, match="mnist: t10k-labels-idx1-ubyte missing or broken"):
-            fetch("mnist", tmp_path, download=False)
+        with pytest.raises(FileNotFoundError, match="MNIST: t10k-labels-idx1-ubyte missing or broken"):
+            mnist(tmp_path).fetch()
 
 
 def test_a_download_that_stopped_half_way_is_taken_up_again(tmp_path, mnist_root, monkeypatch):
@@ -61,23 +75,8 @@ def test_a_download_that_stopped_half_way_is_taken_up_again(tmp_path, mnist_root
             broken.write_bytes(gzip.decompress(gzip.compress(whole)))
 
     monkeypatch.setattr(MNIST, "download", download)
-    assert len(read_named("mnist", tmp_path)["test"]) == 10_000
+    assert len(mnist(tmp_path, download=True).read()["test"]) == 10_000
     assert broken.read_bytes() == whole
-
-
-def test_grey_is_the_luminance_of_the_colours(monkeypatch):
-    class Colours:
-        def __init__(self, root, train, download):
-            self.data = torch.tensor([[[[255, 0, 0], [0, 255, 0]]]], dtype=torch.uint8).numpy()
-            self.targets = [4]
-
-    monkeypatch.setattr("contractive.data.readers.named.fetch", lambda *_: None)
-    monkeypatch.setattr("contractive.data.readers.named._dataset", lambda _: Colours)
-    colour = read_named("cifar10", ".")["train"]
-    assert colour.x.shape == (1, 3, 1, 2)
-    grey = read_named("cifar10", ".", grey=True)["train"].x
-    assert grey.shape == (1, 1, 1, 2)
-    assert grey.flatten().tolist() == [round(0.299 * 255), round(0.587 * 255)]
 
 
 def idx(*shape):
@@ -98,15 +97,10 @@ def small(tmp_path_factory):
 
 
 def test_an_idx_file_is_its_bytes_in_order(small):
-    data = read_named("mnist", small.parents[1], download=False)
+    data = mnist(small.parents[1]).read()
     assert data["train"].x.shape == (5, 1, 2, 3) and data["train"].x.dtype == torch.uint8
     assert torch.equal(data["test"].x.flatten(), torch.arange(24, dtype=torch.uint8))
     assert torch.equal(data["test"].y, torch.arange(4))
-
-
-def test_reading_them_does_not_need_torchvision(small, monkeypatch):
-    monkeypatch.setitem(sys.modules, "torchvision", None)
-    assert len(read_named("mnist", small.parents[1])["train"]) == 5
 
 
 @pytest.mark.parametrize(
@@ -123,14 +117,14 @@ def test_reading_them_does_not_need_torchvision(small, monkeypatch):
 )
 def test_a_file_of_another_kind_is_broken(small, file, content):
     (small / file).write_bytes(content)
-    with pytest.raises(FileNotFoundError, match=f"mnist: {file} missing or broken in .*data.root"):
-        read_named("mnist", small.parents[1], download=False)
+    with pytest.raises(FileNotFoundError, match=f"MNIST: {file} missing or broken in .*data.root"):
+        mnist(small.parents[1]).read()
 
 
 def test_labels_of_another_number_than_pictures_are_refused(small):
     (small / "train-labels-idx1-ubyte").write_bytes(idx(6))
     with pytest.raises(ValueError, match="5 examples and 6 labels"):
-        read_named("mnist", small.parents[1], download=False)
+        mnist(small.parents[1]).read()
 
 
 @given(content=st.binary(max_size=60), start=st.sampled_from([b"", b"\0\0\x08\x03", idx(4, 2, 3)[:16]]))
@@ -138,24 +132,9 @@ def test_random_bytes_are_broken_files(tmp_path_factory, content, start):
     raw = tmp_path_factory.getbasetemp() / "fuzz" / "MNIST" / "raw"
     raw.mkdir(parents=True, exist_ok=True)
     (raw / "train-images-idx3-ubyte").write_bytes(start + content)
-    with pytest.raises(FileNotFoundError, match=r"mnist: .* missing or broken") as caught:
-        read_named("mnist", raw.parents[1], download=False)
+    with pytest.raises(FileNotFoundError, match=r"MNIST: .* missing or broken") as caught:
+        mnist(raw.parents[1]).read()
     assert "\n" not in str(caught.value)
-
-
-def test_a_picture_file_of_cifar_with_another_checksum_is_never_unpickled(tmp_path):
-    folder = tmp_path / "cifar-10-batches-py"
-    folder.mkdir()
-
-    class Bomb:
-        def __reduce__(self):
-            return (open, (str(tmp_path / "went off"), "w"))
-
-    for file in (*(f"data_batch_{i}" for i in range(1, 6)), "test_batch", "batches.meta"):
-        (folder / file).write_bytes(pickle.dumps(Bomb()))
-    with pytest.raises(FileNotFoundError, match=r"cifar10: data_batch_1, .*batches.meta missing or broken"):
-        read_named("cifar10", tmp_path, download=False)
-    assert not (tmp_path / "went off").exists()
 
 
 def test_a_download_that_fails_leaves_no_folders_behind(tmp_path, monkeypatch):
@@ -167,5 +146,5 @@ def test_a_download_that_fails_leaves_no_folders_behind(tmp_path, monkeypatch):
 
     monkeypatch.setattr(MNIST, "download", download)
     with pytest.raises(FileNotFoundError, match=r"could not be downloaded .no network.: set data.root"):
-        fetch("mnist", tmp_path / "new")
+        mnist(tmp_path / "new", download=True).fetch()
     assert not (tmp_path / "new").exists()

@@ -8,7 +8,7 @@ import torch
 from PIL import Image
 from torchvision.datasets import ImageFolder
 
-from contractive.data.readers.image_folder import read_image_folder
+from contractive.data.sources.image_folder import ImageFolder as Pictures
 
 
 @pytest.fixture
@@ -24,8 +24,12 @@ def picture(tmp_path):
     return save
 
 
+def read_image_folder(path, **options):
+    return Pictures(path=path, **options).read()
+
+
 def refused(folder, *words, error=ValueError, **options):
-    """``read_image_folder`` refuses a folder in one line that holds the words."""
+    """The source refuses a folder in one line that holds the words."""
     with pytest.raises(error) as told:
         read_image_folder(folder, **options)
     message = str(told.value)
@@ -118,8 +122,8 @@ def test_folders_without_enough_pictures_are_refused(tmp_path, picture):
     file = picture("class/a.png")
     refused(tmp_path, tmp_path, "holds 1 of the at least 2 examples")
     refused(file, "is a file", error=NotADirectoryError)
-    refused(tmp_path / "none", "no such folder", error=FileNotFoundError)
-    with pytest.raises(ValueError, match="path must name a folder of pictures"):
+    refused(tmp_path / "none", "path: there is nothing at", error=FileNotFoundError)
+    with pytest.raises(ValueError, match="path must name the data"):
         read_image_folder(None)
 
 
