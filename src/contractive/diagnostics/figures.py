@@ -1,8 +1,7 @@
 """Figures of the diagnostics, as matplotlib figures that no window and no global state knows of.
 
-Background and text are opaque, so that they read on a dark page as on a light one; the colours are those of
-Okabe and Ito, which people with any colour vision can tell apart. Matplotlib is imported when the first
-figure is drawn.
+Background and text are opaque, so that they read on a dark page as on a light one. Matplotlib is imported
+when the first figure is drawn.
 """
 
 from __future__ import annotations
@@ -14,13 +13,11 @@ import numpy as np
 from torch import Tensor
 
 from contractive.diagnostics.spectrum import effective_rank
+from contractive.palette import COLOURS
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
-
-# Okabe and Ito: Color universal design, 2008. Without yellow and black, which vanish on white or on black.
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 
 
 def spectrum_figure(values: Tensor, title: str) -> Figure:

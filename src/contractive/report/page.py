@@ -11,9 +11,9 @@ from itables.javascript import generate_init_offline_itables_html
 from itables.utils import find_package_file
 from plotly.offline import get_plotlyjs
 
-from contractive.report.pictures import SHOWN, thumbnails
+from contractive.report.pictures import thumbnails
 from contractive.report.plots import curves, geometries, label, trade_off, varied
-from contractive.runs.reading import FINISHED, Run
+from contractive.runs.reading import Run
 
 # A dark page is the light one inverted, hues kept; pictures are inverted once more, back to what they were.
 STYLE = """
@@ -78,7 +78,7 @@ def page(runs: Sequence[Run], title: str) -> str:
 
 
 def _summary(runs: Sequence[Run]) -> str:
-    unfinished = [run for run in runs if run.status != FINISHED]
+    unfinished = [run for run in runs if not run.finished]
     text = f"<p>{len(runs)} runs, {len(runs) - len(unfinished)} of them finished.</p>"
     lines = [f"{run.name}: {run.status}" for run in unfinished]
     lines += [f"{run.name}: {warning}" for run in runs for warning in run.warnings]
@@ -104,8 +104,8 @@ def _gallery(runs: Sequence[Run], pictures: dict[tuple[str, str], str]) -> str:
     cards = []
     for run in runs:
         images = "".join(
-            f'{tag}<img alt="{tag} of {escape(run.name)}" src="{pictures[run.name, tag]}">'
-            for tag in SHOWN
+            f'{escape(tag)}<img alt="{escape(tag)} of {escape(run.name)}" src="{pictures[run.name, tag]}">'
+            for tag in run.pictures
             if (run.name, tag) in pictures
         )
         if images:

@@ -7,10 +7,9 @@ import plotly.graph_objects as go
 from plotly.colors import sample_colorscale
 from plotly.subplots import make_subplots
 
-from contractive.runs.reading import FINISHED, Run
+from contractive.palette import COLOURS
+from contractive.runs.reading import Run
 
-# Okabe and Ito: Color universal design, 2008; without yellow and black, which vanish on white or on black.
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 STAGES = {"validation": "val/{}", "training": "train/{}_epoch"}
 LINES = ("solid", "dash", "dot", "dashdot")
 
@@ -68,7 +67,7 @@ def trade_off(runs: Sequence[Run]) -> go.Figure | None:
             hoverinfo="skip",
             showlegend=False,
         )
-    finished = [run.status == FINISHED for run in shown]
+    finished = [run.finished for run in shown]
     figure.add_scatter(
         x=[x for x, _ in points],
         y=[y for _, y in points],
@@ -90,7 +89,7 @@ def trade_off(runs: Sequence[Run]) -> go.Figure | None:
         x=[points[i][0] for i in front],
         y=[points[i][1] for i in front],
         mode="lines+markers",
-        line={"color": "#D55E00", "width": 1.5, "shape": "hv"},
+        line={"color": COLOURS[1], "width": 1.5, "shape": "hv"},
         marker={"size": 17, "symbol": "circle-open", "line": {"width": 2}},
         hoverinfo="skip",
         name="Pareto front",
