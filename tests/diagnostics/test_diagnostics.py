@@ -5,6 +5,7 @@ import math
 import pytest
 import torch
 from torch import nn
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from contractive.diagnostics import (
     contraction_ratio,
@@ -79,6 +80,32 @@ def test_singular_values_are_those_of_the_dense_jacobian(encoder, x):
     torch.testing.assert_close(values, torch.linalg.svdvals(dense(encoder, x)))
 
 
+@pytest.mark.parametrize("chunk_size", [1, 4, 16])
+def test_no_more_jacobians_are_held_than_the_chunk_allows(x, chunk_size):
+    largest = largest_storage(
+        lambda: singular_values(ENCODERS["one layer, wide code"].double(), x, chunk_size)
+    )
+    assert largest == min(chunk_size, len(x)) * 20 * 12 * 8
+
+
+def largest_storage(compute):
+    """The bytes of the largest tensor that an operation returned while ``compute`` ran."""
+    largest = 0
+
+    class Watch(TorchDispatchMode):
+        def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+            nonlocal largest
+            result = func(*args, **(kwargs or {}))
+            for tensor in result if isinstance(result, tuple | list) else (result,):
+                if isinstance(tensor, torch.Tensor):
+                    largest = max(largest, tensor.untyped_storage().nbytes())
+            return result
+
+    with Watch():
+        compute()
+    return largest
+
+
 def test_singular_values_in_single_precision_reach_down_to_rounding(x):
     """Six decades: the Gram matrix in single precision would lose the last three."""
     torch.manual_seed(0)
@@ -105,6 +132,17 @@ def test_effective_rank_of_two_values_is_the_exponential_of_their_entropy():
     p = 0.2
     expected = math.exp(-p * math.log(p) - (1 - p) * math.log(1 - p))
     assert effective_rank(torch.tensor([4.0, 1.0])).item() == pytest.approx(expected)
+
+
+def test_tangents_are_the_leading_right_singular_vectors_in_their_order(encoder, x):
+    values, directions = tangents(encoder, x, 4)
+    for i, matrix in enumerate(dense(encoder, x)):
+        _, expected, right = torch.linalg.svd(matrix)
+        torch.testing.assert_close(values[i], expected[:4], rtol=1e-7, atol=1e-6)
+        # A direction to which the code hardly responds is hardly defined.
+        count = int((expected[:4] > 1e-2 * expected[0]).sum())
+        alignment = (directions[i, :count] @ right[:count].T).abs()
+        torch.testing.assert_close(alignment, torch.eye(count, dtype=x.dtype), rtol=0, atol=1e-6)
 
 
 def test_tangents_are_orthonormal(encoder, x):

@@ -37,14 +37,11 @@ figcaption { font-size: 15px; font-weight: 600; overflow-wrap: anywhere; }
 def table_rows(runs: Sequence[Run]) -> list[dict[str, Any]]:
     """One row for each run: its name and status, the settings that some run overrode, and its figures."""
     settings = dict.fromkeys(key for run in runs for key in run.overrides)
-    figures = dict.fromkeys(key for run in runs for key in run.metrics)
-    geometries = {run.name: run.geometry.numbers if run.geometry else {} for run in runs}
-    numbers = dict.fromkeys(key for geometry in geometries.values() for key in geometry)
     return [
         {"run": run.name, "status": run.status}
         | {key: run.setting(key) for key in settings}
-        | {key: run.metrics.get(key) for key in figures}
-        | {key: geometries[run.name].get(key) for key in numbers}
+        | run.metrics
+        | (run.geometry.numbers if run.geometry else {})
         for run in runs
     ]
 
@@ -114,7 +111,8 @@ def _gallery(runs: Sequence[Run], pictures: dict[tuple[str, str], str]) -> str:
 
 
 def _table(rows: list[dict[str, Any]]) -> str:
-    columns = {key: _column([row[key] for row in rows]) for key in rows[0]}
+    names = dict.fromkeys(name for row in rows for name in row)
+    columns = {name: _column([row.get(name) for row in rows]) for name in names}
     table = to_html_datatable(
         pyarrow.table(columns),
         connected=False,
