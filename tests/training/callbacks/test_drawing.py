@@ -9,6 +9,7 @@ import pytest
 import torch
 from lightning import LightningDataModule, Trainer
 from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
+from lightning.pytorch.strategies import SingleDeviceStrategy
 from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from torch.utils.data import DataLoader, TensorDataset
@@ -49,7 +50,7 @@ def scaled(model):
     return model
 
 
-def fit(directory, data, *callbacks, epochs=5, logger=None, **model):
+def fit(directory, data, *callbacks, epochs=5, logger=None, strategy="auto", **model):
     torch.manual_seed(0)
     shape = data.x.shape[1:] if isinstance(data, Data) else next(iter(data)).shape[1:]
     module = ContractiveAutoencoder(shape, **{"hidden": [12], **model})
@@ -59,6 +60,7 @@ def fit(directory, data, *callbacks, epochs=5, logger=None, **model):
         callbacks=list(callbacks),
         logger=TensorBoardLogger(directory, name="", version="") if logger is None else logger,
         accelerator="cpu",
+        strategy=strategy,
         enable_checkpointing=False,
         enable_progress_bar=False,
         enable_model_summary=False,
@@ -242,6 +244,16 @@ def test_without_validation_a_warning_says_why_nothing_is_drawn(tmp_path, caplog
     assert said[0].startswith("Pictures not drawn in epoch 1: ")
 
 
+def test_only_the_first_process_draws(tmp_path):
+    class Second(SingleDeviceStrategy):
+        is_global_zero = False
+
+    callbacks = Pictures(1), Geometry(1), Projector(), Charts()
+    fit(tmp_path, Data((1, 8, 8)), *callbacks, epochs=1, strategy=Second("cpu"))
+    assert kept(tmp_path) == set()
+    assert not (tmp_path / "geometry.json").exists()
+
+
 def test_drawing_does_not_change_what_is_trained(tmp_path):
     def weights(*callbacks):
         shuffled = DataLoader(torch.rand(40, 1, 8, 8), batch_size=15, shuffle=True)
@@ -260,13 +272,13 @@ def test_drawing_does_not_change_what_is_trained(tmp_path):
         torch.testing.assert_close(watched[name], weight, rtol=0, atol=0)
 
 
-@pytest.fixture(scope="module")
-def scaled_run(tmp_path_factory):
+@pytest.fixture(scope="module", params=["squared_error", "cross_entropy"])
+def scaled_run(request, tmp_path_factory):
     """The encoder sees scaled data; what is drawn is in the data's own units."""
     directory = tmp_path_factory.mktemp("scaled")
     data = Data((1, 8, 8))
     callbacks = Pictures(5), Geometry(5), Projector(30)
-    model = fit(directory, data, *callbacks, scaled=True, reconstruction="squared_error")
+    model = fit(directory, data, *callbacks, scaled=True, reconstruction=request.param)
     return directory, model.eval().requires_grad_(False), data.x
 
 
@@ -280,6 +292,7 @@ def code_by_hand(model, scaled):
 
 def decoded_by_hand(model, code):
     output = code @ model.encoder[1].weight + model.decoder.state_dict()["biases.0"]
+    output = output.sigmoid() if model.reconstruction == "cross_entropy" else output
     return (0.2 * output + 0.4).view(-1, 1, 8, 8)
 
 

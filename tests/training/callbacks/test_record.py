@@ -7,6 +7,7 @@ import torch
 from lightning import LightningModule, Trainer
 from lightning.pytorch.callbacks import Callback, ModelCheckpoint
 from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
+from lightning.pytorch.strategies import SingleDeviceStrategy
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from torch.utils.data import DataLoader
 
@@ -22,7 +23,9 @@ def loader():
     return DataLoader(torch.rand(40, 6, generator=torch.Generator().manual_seed(0)), batch_size=10)
 
 
-def fit(directory, *callbacks, epochs=3, logger=False, ckpt_path=None, model=None, **settings):
+def fit(
+    directory, *callbacks, epochs=3, logger=False, ckpt_path=None, model=None, strategy="auto", **settings
+):
     torch.manual_seed(0)
     trainer = Trainer(
         max_epochs=epochs,
@@ -30,6 +33,7 @@ def fit(directory, *callbacks, epochs=3, logger=False, ckpt_path=None, model=Non
         callbacks=[Record(), *callbacks],
         logger=logger,
         accelerator="cpu",
+        strategy=strategy,
         enable_checkpointing=any(isinstance(callback, ModelCheckpoint) for callback in callbacks),
         enable_progress_bar=False,
         enable_model_summary=False,
@@ -133,6 +137,14 @@ def test_no_checkpoint_is_ahead_of_the_curves(tmp_path):
 
     fit(tmp_path, Look(), saved(tmp_path, save_on_train_epoch_end=True))
     assert seen == [(1, 1), (2, 2), (3, 3)]
+
+
+def test_only_the_first_process_writes(tmp_path):
+    class Second(SingleDeviceStrategy):
+        is_global_zero = False
+
+    fit(tmp_path, strategy=Second("cpu"))
+    assert not (tmp_path / "curves.csv").exists()
 
 
 def test_epochs_before_an_error_are_kept(tmp_path):
