@@ -90,10 +90,8 @@ def _section(title: str, content: str, note: str = "") -> str:
 
 
 def _plot(figure: go.Figure | None) -> str:
-    if figure is None:
-        return ""
-    text: str = figure.to_html(full_html=False, include_plotlyjs=False, config={"displaylogo": False})
-    return text
+    options = {"full_html": False, "include_plotlyjs": False, "config": {"displaylogo": False}}
+    return figure.to_html(**options) if figure else ""
 
 
 def _gallery(runs: Sequence[Run], pictures: dict[tuple[str, str], str]) -> str:

@@ -47,14 +47,12 @@ def trade_off(runs: Sequence[Run]) -> go.Figure | None:
     """Reconstruction against penalty, a line along ``lam`` for each set of other settings; None if no run
     has figures."""
     keys = varied(runs)
-    placed = [
-        (run, (x, y))
-        for run in runs
-        if (x := run.result("penalty")) is not None and (y := run.result("reconstruction")) is not None
-    ]
-    if not placed:
+    placed = [(run, run.result("penalty"), run.result("reconstruction")) for run in runs]
+    shown = [run for run, x, y in placed if x is not None and y is not None]
+    points = [(x, y) for _, x, y in placed if x is not None and y is not None]
+    if not shown:
         return None
-    shown, points = [run for run, _ in placed], [point for _, point in placed]
+    xs, ys = zip(*points)
     lines = _lines(runs)
     figure = go.Figure()
     groups: dict[str, list[int]] = {}
@@ -62,17 +60,16 @@ def trade_off(runs: Sequence[Run]) -> go.Figure | None:
         groups.setdefault(label(run, [k for k in keys if k not in ("model.lam", "lam")]), []).append(i)
     for members in groups.values():
         figure.add_scatter(
-            x=[points[i][0] for i in members],
-            y=[points[i][1] for i in members],
+            x=[xs[i] for i in members],
+            y=[ys[i] for i in members],
             mode="lines",
             line={"color": "#999999", "width": 1, "dash": "dot"},
             hoverinfo="skip",
             showlegend=False,
         )
-    finished = [run.finished for run in shown]
     figure.add_scatter(
-        x=[x for x, _ in points],
-        y=[y for _, y in points],
+        x=xs,
+        y=ys,
         mode="markers+text" if len(shown) <= 12 else "markers",
         text=[f"{run.lam:g}" if run.lam is not None else "" for run in shown],
         textposition="top center",
@@ -82,26 +79,22 @@ def trade_off(runs: Sequence[Run]) -> go.Figure | None:
         marker={
             "size": 10,
             "color": [lines[run.name]["color"] for run in shown],
-            "symbol": ["circle" if done else "circle-open" for done in finished],
+            "symbol": ["circle" if run.finished else "circle-open" for run in shown],
         },
-        name="runs, with lam" if all(finished) else "runs, with lam (hollow: not finished, validation)",
+        name="runs, with lam (hollow: not finished, validation)",
     )
     front = pareto_front(points)
     figure.add_scatter(
-        x=[points[i][0] for i in front],
-        y=[points[i][1] for i in front],
+        x=[xs[i] for i in front],
+        y=[ys[i] for i in front],
         mode="lines+markers",
         line={"color": COLOURS[1], "width": 1.5, "shape": "hv"},
         marker={"size": 17, "symbol": "circle-open", "line": {"width": 2}},
         hoverinfo="skip",
         name="Pareto front",
     )
-    figure.update_xaxes(
-        title="contraction penalty ‖J‖²_F, mean per example", type=_axis_type([x for x, _ in points])
-    )
-    figure.update_yaxes(
-        title="reconstruction error, mean per example", type=_axis_type([y for _, y in points])
-    )
+    figure.update_xaxes(title="contraction penalty ‖J‖²_F, mean per example", type=_axis_type(xs))
+    figure.update_yaxes(title="reconstruction error, mean per example", type=_axis_type(ys))
     return _styled(figure)
 
 

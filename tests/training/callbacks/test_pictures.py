@@ -6,7 +6,6 @@ from torch import nn
 
 from contractive.nn.layers import make_encoder
 from contractive.training.callbacks.pictures import (
-    filter_grid,
     first_filters,
     image_grid,
     reconstruction_grid,
@@ -37,14 +36,6 @@ def test_each_reconstruction_stands_below_its_original():
     torch.testing.assert_close(middle[0], x[:5, 0, 0, 0])
     torch.testing.assert_close(middle[1], 1 - x[:5, 0, 0, 0])
     torch.testing.assert_close(middle[2], x[5:, 0, 0, 0])
-
-
-def test_a_filter_of_zero_is_grey_and_the_largest_weight_white():
-    filters = torch.zeros(2, 1, 28, 28)
-    filters[1, 0, 3, 4] = 2.0
-    grid = filter_grid(filters, columns=2)
-    assert grid[0, 10, 10] == 0.5
-    assert grid[0, 1 + 3, 30 + 4] == 1.0
 
 
 def test_filters_are_the_weights_of_the_first_layer():

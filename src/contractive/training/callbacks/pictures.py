@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from contractive.diagnostics import corrupted_reconstructions
-from contractive.diagnostics.figures import picture_table
+from contractive.diagnostics.figures import picture_table, signed_pictures
 from contractive.settings import check_integer
 from contractive.training.callbacks.drawing import Drawing, Page
 from contractive.training.module import ContractiveAutoencoder
@@ -25,17 +25,10 @@ def image_grid(images: Tensor, columns: int) -> Tensor:
     return grid
 
 
-def reconstruction_grid(x: Tensor, reconstruction: Tensor, columns: int = 8) -> Tensor:
+def reconstruction_grid(x: Tensor, reconstruction: Tensor, columns: int = COLUMNS) -> Tensor:
     """Rows of originals, each with the row of their reconstructions below, in [0, 1]."""
     pairs = [torch.cat(pair) for pair in zip(x.split(columns), reconstruction.split(columns), strict=True)]
     return image_grid(torch.cat(pairs).clamp(0, 1), min(columns, len(x)))
-
-
-def filter_grid(weights: Tensor, columns: int = 8) -> Tensor:
-    """Filters ``(n, channels, height, width)``, each scaled so that grey is 0 and black or white its largest
-    magnitude."""
-    largest = weights.abs().amax((1, 2, 3), keepdim=True).clamp_min(torch.finfo(weights.dtype).tiny)
-    return image_grid(0.5 + 0.5 * weights / largest, columns)
 
 
 def first_filters(encoder: nn.Module, input_shape: tuple[int, ...]) -> Tensor:
@@ -72,7 +65,7 @@ class Pictures(Drawing):
         """Draw the reconstructions, those of corrupted inputs, and the filters."""
         page.picture("reconstructions", reconstruction_grid(x, model(x)))
         filters = first_filters(model.encoder, tuple(x.shape[1:]))[: self.filters]
-        page.picture("filters", filter_grid(filters))
+        page.picture("filters", image_grid(signed_pictures(filters), COLUMNS))
         # The same noise every time, so that epochs and runs compare.
         pairs = corrupted_reconstructions(model, x[:COLUMNS], CORRUPTIONS, seed=0)
         names = [f"{kind.replace('_', ' ')} {amount:g}" for kind, amount in CORRUPTIONS]
