@@ -5,6 +5,7 @@ import math
 import pytest
 import torch
 from torch import nn
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from contractive.diagnostics import (
     contraction_ratio,
@@ -14,7 +15,6 @@ from contractive.diagnostics import (
     jacobian_norms,
     jacobians,
     nearest_neighbours,
-    random_directions,
     saturation,
     singular_values,
     tangent_walk,
@@ -47,6 +47,12 @@ def x():
     return torch.randn(6, 12, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
 
 
+def unit_vectors(x, seed=0):
+    """A random direction of length one for each example."""
+    noise = torch.randn(x.shape, dtype=x.dtype, generator=torch.Generator().manual_seed(seed))
+    return nn.functional.normalize(noise.flatten(1)).view_as(x)
+
+
 def dense(encoder, x):
     return torch.stack(
         [torch.autograd.functional.jacobian(lambda e: encoder(e[None])[0], example) for example in x]
@@ -72,6 +78,32 @@ def test_jacobians_leave_no_trace_in_the_encoder(encoder, x):
 def test_singular_values_are_those_of_the_dense_jacobian(encoder, x):
     values = singular_values(encoder, x, chunk_size=4)
     torch.testing.assert_close(values, torch.linalg.svdvals(dense(encoder, x)))
+
+
+@pytest.mark.parametrize("chunk_size", [1, 4, 16])
+def test_no_more_jacobians_are_held_than_the_chunk_allows(x, chunk_size):
+    largest = largest_storage(
+        lambda: singular_values(ENCODERS["one layer, wide code"].double(), x, chunk_size)
+    )
+    assert largest == min(chunk_size, len(x)) * 20 * 12 * 8
+
+
+def largest_storage(compute):
+    """The bytes of the largest tensor that an operation returned while ``compute`` ran."""
+    largest = 0
+
+    class Watch(TorchDispatchMode):
+        def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+            nonlocal largest
+            result = func(*args, **(kwargs or {}))
+            for tensor in result if isinstance(result, tuple | list) else (result,):
+                if isinstance(tensor, torch.Tensor):
+                    largest = max(largest, tensor.untyped_storage().nbytes())
+            return result
+
+    with Watch():
+        compute()
+    return largest
 
 
 def test_singular_values_in_single_precision_reach_down_to_rounding(x):
@@ -100,6 +132,17 @@ def test_effective_rank_of_two_values_is_the_exponential_of_their_entropy():
     p = 0.2
     expected = math.exp(-p * math.log(p) - (1 - p) * math.log(1 - p))
     assert effective_rank(torch.tensor([4.0, 1.0])).item() == pytest.approx(expected)
+
+
+def test_tangents_are_the_leading_right_singular_vectors_in_their_order(encoder, x):
+    values, directions = tangents(encoder, x, 4)
+    for i, matrix in enumerate(dense(encoder, x)):
+        _, expected, right = torch.linalg.svd(matrix)
+        torch.testing.assert_close(values[i], expected[:4], rtol=1e-7, atol=1e-6)
+        # A direction to which the code hardly responds is hardly defined.
+        count = int((expected[:4] > 1e-2 * expected[0]).sum())
+        alignment = (directions[i, :count] @ right[:count].T).abs()
+        torch.testing.assert_close(alignment, torch.eye(count, dtype=x.dtype), rtol=0, atol=1e-6)
 
 
 def test_tangents_are_orthonormal(encoder, x):
@@ -133,7 +176,7 @@ def test_more_tangents_than_directions_are_refused(x):
 
 def test_the_contraction_ratio_of_a_linear_encoder_is_the_length_of_its_image(x):
     layer = nn.Linear(12, 5).double()
-    directions = random_directions(x)
+    directions = unit_vectors(x)
     ratio = contraction_ratio(layer, x, directions, torch.tensor([0.1, 1.0, 30.0]).double())
     expected = (directions @ layer.weight.T).norm(dim=1).detach()
     torch.testing.assert_close(ratio, expected.expand(3, 6))
@@ -141,12 +184,12 @@ def test_the_contraction_ratio_of_a_linear_encoder_is_the_length_of_its_image(x)
 
 def test_the_contraction_ratio_of_an_isometry_is_one(x):
     rotation = torch.linalg.qr(torch.randn(12, 12, dtype=torch.float64)).Q
-    ratio = contraction_ratio(lambda x: x @ rotation, x, random_directions(x), torch.tensor([0.5]).double())
+    ratio = contraction_ratio(lambda x: x @ rotation, x, unit_vectors(x), torch.tensor([0.5]).double())
     torch.testing.assert_close(ratio, torch.ones(1, 6, dtype=torch.float64))
 
 
 def test_the_contraction_ratio_at_small_radii_is_the_length_of_the_jacobian_along_the_direction(encoder, x):
-    directions = random_directions(x)
+    directions = unit_vectors(x)
     ratio = contraction_ratio(encoder, x, directions, torch.tensor([1e-6]).double())[0]
     expected = (dense(encoder, x) @ directions[..., None]).squeeze(-1).norm(dim=1)
     torch.testing.assert_close(ratio, expected, rtol=1e-4, atol=1e-6)
@@ -154,12 +197,7 @@ def test_the_contraction_ratio_at_small_radii_is_the_length_of_the_jacobian_alon
 
 def test_a_radius_of_zero_is_refused(x):
     with pytest.raises(ValueError, match=r"radii must be positive; got \[0\.0\]"):
-        contraction_ratio(nn.Identity(), x, random_directions(x), torch.zeros(1))
-
-
-def test_random_directions_follow_the_generator(x):
-    first, second = (random_directions(x, torch.Generator().manual_seed(3)) for _ in range(2))
-    torch.testing.assert_close(first, second, rtol=0, atol=0)
+        contraction_ratio(nn.Identity(), x, unit_vectors(x), torch.zeros(1))
 
 
 def test_the_direction_and_distance_of_the_nearest_neighbour_lead_to_it(x):
@@ -199,7 +237,7 @@ def test_a_tangent_walk_decodes_points_on_a_line():
     torch.manual_seed(0)
     model = nn.Sequential(nn.Conv2d(1, 1, 3, padding=1))
     x = torch.rand(2, 1, 4, 4)
-    directions = random_directions(torch.rand(6, 1, 4, 4)).view(2, 3, 1, 4, 4)
+    directions = unit_vectors(torch.rand(6, 1, 4, 4)).view(2, 3, 1, 4, 4)
     distances = torch.tensor([-2.0, 0.0, 1.5])
     walk = tangent_walk(model, x, directions, distances)
     assert walk.shape == (2, 3, 3, 1, 4, 4)

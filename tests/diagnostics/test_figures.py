@@ -7,7 +7,13 @@ import numpy as np
 import pytest
 import torch
 
-from contractive.diagnostics.figures import figure_pixels, picture_table, ratio_figure, spectrum_figure
+from contractive.diagnostics.figures import (
+    figure_pixels,
+    picture_table,
+    ratio_figure,
+    signed_pictures,
+    spectrum_figure,
+)
 
 
 def axes_of(figure):
@@ -56,10 +62,21 @@ def test_a_picture_stands_in_its_row_and_column(channels):
     pictures = torch.zeros(2, 3, channels, 4, 5)
     pictures[1, 2] = 1.0
     axes = axes_of(picture_table(pictures, ["a", "b"], ["x", "y", "z"], ""))
-    sheet = np.asarray(axes.images[0].get_array()).reshape(2 * 6, 3 * 7, -1)[..., 0]
-    assert sheet[7:11, 15:20].min() == 1
-    assert sheet[1:5, 1:6].max() == 0
+    sheet = np.asarray(axes.images[0].get_array())[..., 0]
+    assert sheet.shape == (2 * 6 + 2, 3 * 7 + 2)
+    assert sheet[8:12, 16:21].min() == 1
+    assert sheet[2:6, 2:7].max() == 0
+    assert list(axes.get_xticks()) == [4.0, 11.0, 18.0]  # the middle of each picture
     assert [label.get_text() for label in axes.get_yticklabels()] == ["a", "b"]
+
+
+def test_zero_is_grey_and_the_largest_magnitude_of_each_picture_black_or_white():
+    values = torch.zeros(3, 2, 28, 28)
+    values[1, 0, 3, 4], values[1, 1, 5, 6], values[2, 0, 0, 0] = 2.0, 1.0, -0.1
+    pictures = signed_pictures(values)
+    assert (pictures[0] == 0.5).all()
+    assert (pictures[1, 0, 3, 4], pictures[1, 1, 5, 6], pictures[2, 0, 0, 0]) == (1.0, 0.75, 0.0)
+    torch.testing.assert_close(signed_pictures(values[None]), pictures[None])
 
 
 def test_matplotlib_waits_for_the_first_figure():

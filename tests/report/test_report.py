@@ -9,12 +9,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from torch.utils.tensorboard import SummaryWriter
+from PIL import Image
 
 from contractive.report import write_report
 from contractive.report.plots import label, pareto_front, varied
-from contractive.runs.events import read_events
-from contractive.runs.reading import find_runs, read_run
+from contractive.runs.curves import CurveWriter
+from contractive.runs.directory import find_runs
+from contractive.runs.reading import read_run
 from tests.browser import needs_chromium, screenshot
 
 EPOCHS, STEPS = 4, 10
@@ -28,21 +29,17 @@ def make_run(directory: Path, lam: float, *, finished: bool = True, side: int = 
     (directory / ".hydra" / "overrides.yaml").write_text(f"- model.lam={lam}\n- +note=a,b\n")
     config = f"seed: 0\nmodel:\n  lam: {lam}\n  hidden: [5]\noptimizer:\n  lr: 0.001\nnote: a,b\n"
     (directory / ".hydra" / "config.yaml").write_text(config)
-    pixels = np.random.default_rng(0).random((1, side, side))
+    pixels = np.random.default_rng(0).integers(0, 256, (side, side), dtype=np.uint8)
     penalty, reconstruction = PENALTY.get(lam, lam), RECONSTRUCTION.get(lam, 1 / (1 + lam))
-    with SummaryWriter(str(directory)) as writer:
-        for epoch in range(EPOCHS):
-            step = (epoch + 1) * STEPS - 1
-            writer.add_scalar("epoch", epoch, step)
-            for stage in ("val/{}", "train/{}_epoch"):
-                writer.add_scalar(stage.format("reconstruction"), reconstruction + 4 - epoch, step)
-                writer.add_scalar(stage.format("penalty"), penalty, step)
-        for tag in ("reconstructions", "filters", "tangents"):
-            writer.add_image(tag, pixels, EPOCHS * STEPS)
-        if finished:
-            for stage in ("val", "test"):  # the best epoch, once more
-                writer.add_scalar(f"{stage}/loss", 0.5, EPOCHS * STEPS)
-                writer.add_scalar(f"{stage}/penalty", penalty, EPOCHS * STEPS)
+    curves = CurveWriter(directory, step=0)
+    for epoch in range(1, EPOCHS + 1):
+        terms = {"reconstruction": reconstruction + EPOCHS + 1 - epoch, "penalty": penalty}
+        row = {f"val/{term}": value for term, value in terms.items()}
+        row |= {f"train/{term}_epoch": value for term, value in terms.items()}
+        curves.add({"epoch": epoch, "step": epoch * STEPS} | row)
+    (directory / "pictures").mkdir()
+    for tag in ("reconstructions", "filters", "mine"):
+        Image.fromarray(pixels).save(directory / "pictures" / f"{tag}.png")
     if finished:
         metrics = {
             "test/reconstruction": reconstruction,
@@ -69,11 +66,6 @@ def sweep(tmp_path_factory):
     for job, lam in zip((2, 10, 1, 3), PENALTY):
         make_run(directory / str(job), lam)
     return directory
-
-
-def only_event_file(run):
-    (path,) = run.glob("events*")
-    return path
 
 
 def test_the_whole_sweep_is_told_without_a_warning(sweep, caplog):
@@ -104,7 +96,7 @@ def test_runs_are_found_at_any_depth_in_the_order_of_their_numbers(tmp_path):
     assert find_runs(tmp_path / "night" / "9") == [tmp_path / "night" / "9"]
 
 
-def test_a_curve_counts_epochs_from_one_and_leaves_out_the_evaluation_after_training(sweep):
+def test_a_curve_counts_epochs_from_one(sweep):
     run = read_run(sweep / "2", "2")
     assert run.curve("val/penalty") == ([1, 2, 3, 4], [9.0] * 4)
     assert run.result("reconstruction") == 1.0
@@ -134,35 +126,48 @@ def test_no_point_of_the_pareto_front_is_beaten_and_every_other_is():
 
 
 @pytest.mark.parametrize(
-    ("damage", "said"),
+    "damage",
     [
-        (lambda data: data[:-3], "the last record is cut off"),
-        (lambda data: data[:5], "head is damaged or cut off"),
-        (lambda data: data[:300] + b"\xff" * 40 + data[340:], "damaged"),
-        (lambda data: b"no event file at all", "head is damaged"),
+        lambda data: data[:-3],
+        lambda data: data[:-1],
+        lambda data: data[:150] + b"\xff" * 10 + data[160:],
+        lambda data: data[:150] + b"\0" * 100,
     ],
-    ids=["cut off", "cut off in the head", "overwritten", "something else"],
+    ids=["cut off", "without its last end of line", "overwritten", "zeroed"],
 )
-def test_a_broken_event_file_is_named_and_read_as_far_as_it_goes(tmp_path, caplog, damage, said):
+def test_broken_curves_are_named_and_read_as_far_as_they_go(tmp_path, caplog, damage):
     make_run(tmp_path / "whole", 0.0)
-    broken = only_event_file(make_run(tmp_path / "broken", 0.1))
-    whole = read_events(broken.parent)
+    broken = make_run(tmp_path / "broken", 0.1) / "curves.csv"
+    whole = read_run(broken.parent, "").curves
     broken.write_bytes(damage(broken.read_bytes()))
     page = write_report(tmp_path).read_text()
     (record,) = caplog.records
-    assert record.getMessage().startswith(f"broken: {broken.name} is broken")
-    assert said in record.getMessage()
-    assert f"broken: {broken.name} is broken" in page
-    events = read_events(broken.parent)
-    for tag, curve in events.curves.items():
-        assert curve.items() <= whole.curves[tag].items()
+    said = "broken: curves.csv cannot be read (line"
+    assert record.getMessage().startswith(said) and "is damaged or cut off" in record.getMessage()
+    assert said in page
+    read = read_run(broken.parent, "").curves
+    assert len(read) < EPOCHS
+    assert read == whole[: len(read)]
+
+
+def test_of_a_run_without_curves_the_rest_is_told(tmp_path, caplog):
+    (make_run(tmp_path / "old", 0.1) / "curves.csv").unlink()
+    page = write_report(tmp_path).read_text()
+    said = "old: there is no curves.csv, so no curves: was it written by another version?"
+    assert [record.getMessage() for record in caplog.records] == [said]
+    assert said in page and "1 runs, 1 of them finished." in page
+
+
+def test_every_picture_of_a_run_is_shown_in_the_order_in_which_they_were_drawn(sweep):
+    page = write_report(sweep).read_text()
+    shown = re.findall(r'alt="(\w+) of 2"', page)
+    assert shown == ["reconstructions", "filters", "mine"]
 
 
 def test_a_damaged_picture_is_left_out_and_named(tmp_path, caplog):
-    path = only_event_file(make_run(tmp_path / "run", 0.0))
+    path = make_run(tmp_path / "run", 0.0) / "pictures" / "reconstructions.png"
     data = bytearray(path.read_bytes())
-    start = data.index(b"\x89PNG")
-    data[start + 40 : start + 400] = bytes(360)
+    data[40:400] = bytes(360)
     path.write_bytes(data)
     page = write_report(tmp_path).read_text()
     assert [
@@ -254,7 +259,9 @@ def test_two_hundred_runs_fit_into_fifteen_megabytes(tmp_path):
             (run / name).write_text(
                 (first / name).read_text().replace("lam=0.0", f"lam={job}").replace("lam: 0.0", f"lam: {job}")
             )
-        for name in ("metrics.json", "geometry.json", only_event_file(first).name):
+        (run / "pictures").mkdir()
+        pictures = [path.relative_to(first).as_posix() for path in first.glob("pictures/*")]
+        for name in ("metrics.json", "geometry.json", "curves.csv", *pictures):
             (run / name).hardlink_to(first / name)
     assert write_report(tmp_path).stat().st_size < 15_000_000
 

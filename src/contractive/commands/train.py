@@ -19,29 +19,12 @@ from omegaconf import DictConfig, OmegaConf
 
 from contractive.commands.check import check_config
 from contractive.commands.explain import explain
+from contractive.runs.directory import unused_directory
 
 log = logging.getLogger(__name__)
 
 CONFIG_DIR = Path(__file__).parents[3] / "conf"
 FULL_ERROR = os.environ.get("HYDRA_FULL_ERROR", "0") not in ("", "0")
-
-
-def unused_directory(path: str) -> str:
-    """Make a directory that nobody else has and return its name: ``path``, or ``path-1``, ``path-2``, …
-
-    Making it is what claims it, so that two runs that start in the same second never share one.
-    """
-    candidate, number = Path(path), 0
-    while True:
-        try:
-            candidate.mkdir(parents=True)
-        except FileExistsError:
-            if not candidate.is_dir():
-                raise
-            number += 1
-            candidate = Path(f"{path}-{number}")
-        else:
-            return str(candidate)
 
 
 OmegaConf.register_new_resolver("unused_directory", unused_directory, use_cache=True, replace=True)

@@ -1,6 +1,6 @@
 """Pure functions that look at a trained encoder and a batch, for callbacks and notebooks alike."""
 
-from contractive.diagnostics.contraction import contraction_ratio, nearest_neighbours, random_directions
+from contractive.diagnostics.contraction import contraction_ratio, nearest_neighbours
 from contractive.diagnostics.denoising import corrupted_reconstructions
 from contractive.diagnostics.spectrum import effective_rank, jacobian_norms, singular_values
 from contractive.diagnostics.tangents import tangent_walk, tangents
@@ -15,7 +15,6 @@ __all__ = [
     "jacobian_norms",
     "jacobians",
     "nearest_neighbours",
-    "random_directions",
     "saturation",
     "singular_values",
     "tangent_walk",

@@ -1,6 +1,7 @@
 """How much the encoder brings neighbouring points together, near and far."""
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from contractive.jacobian.structure import Encoder
@@ -38,16 +39,6 @@ def contraction_ratio(encoder: Encoder, x: Tensor, directions: Tensor, radii: Te
     return torch.stack(steps)
 
 
-def random_directions(x: Tensor, generator: torch.Generator | None = None) -> Tensor:
-    """Return a unit vector for each example, uniform on the sphere; the shape of ``x``.
-
-    >>> random_directions(torch.zeros(3, 2, 5)).flatten(1).norm(dim=1).round(decimals=4)
-    tensor([1., 1., 1.])
-    """
-    normal = torch.randn(x.shape, dtype=x.dtype, device=x.device, generator=generator)
-    return _unit(normal)
-
-
 def nearest_neighbours(x: Tensor) -> tuple[Tensor, Tensor]:
     """Return the unit vector from each example to its nearest neighbour in the batch, and how far that is.
 
@@ -73,8 +64,4 @@ def nearest_neighbours(x: Tensor) -> tuple[Tensor, Tensor]:
     nearest, index = distances.masked_fill(distances == 0, torch.inf).min(dim=1)
     if bool(nearest.isinf().any()):
         raise ValueError(f"x must hold at least two different examples; got {len(x)} equal ones")
-    return _unit(x[index] - x), nearest
-
-
-def _unit(x: Tensor) -> Tensor:
-    return x / x.flatten(1).norm(dim=1).view(-1, *[1] * (x.ndim - 1))
+    return F.normalize((x[index] - x).flatten(1)).view_as(x), nearest

@@ -1,26 +1,24 @@
 """Figures of the diagnostics, as matplotlib figures that no window and no global state knows of.
 
-Background and text are opaque, so that they read on a dark page as on a light one; the colours are those of
-Okabe and Ito, which people with any colour vision can tell apart. Matplotlib is imported when the first
-figure is drawn.
+Background and text are opaque, so that they read on a dark page as on a light one. Matplotlib is imported
+when the first figure is drawn.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from contractive.diagnostics.spectrum import effective_rank
+from contractive.palette import COLOURS
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
-
-# Okabe and Ito: Color universal design, 2008. Without yellow and black, which vanish on white or on black.
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 
 
 def spectrum_figure(values: Tensor, title: str) -> Figure:
@@ -32,10 +30,7 @@ def spectrum_figure(values: Tensor, title: str) -> Figure:
     """
     figure, axes = _figure(title)
     index = np.arange(1, values.shape[1] + 1)
-    low, high = values.quantile(values.new_tensor([0.1, 0.9]), dim=0).cpu().numpy()
-    mean = values.mean(0).cpu().numpy()
-    axes.fill_between(index, low, high, color=COLOURS[0], alpha=0.25, linewidth=0, label="middle 80 %")
-    axes.plot(index, mean, color=COLOURS[0], label=f"mean of {len(values)} examples")
+    mean = _band(axes, index, values, COLOURS[0], label=f"mean of {len(values)} examples, and middle 80 %")
     rank = float(effective_rank(values).mean())
     axes.axvline(rank, color=COLOURS[1], linestyle="--", label=f"effective rank {rank:.1f}")
     axes.set(xlabel="index k", ylabel="singular value σ_k  [code per input]")
@@ -57,15 +52,15 @@ def ratio_figure(
         neighbour: the typical distance between nearest neighbours, marked if it is given.
     """
     figure, axes = _figure(title)
-    for colour, (name, ratio) in zip(COLOURS, ratios.items()):
-        low, high = ratio.quantile(ratio.new_tensor([0.1, 0.9]), dim=1).cpu().numpy()
-        axes.fill_between(radii.cpu().numpy(), low, high, color=colour, alpha=0.25, linewidth=0)
-        axes.plot(radii.cpu().numpy(), ratio.mean(1).cpu().numpy(), color=colour, marker=".", label=name)
+    x = radii.cpu().numpy()
+    means = [
+        _band(axes, x, ratio.T, colour, marker=".", label=name)
+        for colour, (name, ratio) in zip(COLOURS, ratios.items())
+    ]
     if neighbour is not None:
         axes.axvline(neighbour, color="#666666", linestyle="--", label="distance of nearest neighbours")
-    axes.set(xlabel="radius r  [input]", ylabel="‖f(x + r u) − f(x)‖ / r  [code per input]")
-    axes.set_xscale("log")
-    _scale(axes, np.concatenate([ratio.mean(1).cpu().numpy() for ratio in ratios.values()]))
+    axes.set(xlabel="radius r  [input]", ylabel="‖f(x + r u) − f(x)‖ / r  [code per input]", xscale="log")
+    _scale(axes, np.concatenate(means))
     axes.legend(loc="lower left")
     return figure
 
@@ -80,30 +75,28 @@ def picture_table(pictures: Tensor, rows: Sequence[str], columns: Sequence[str],
         title: what the figure shows, of which run, at which epoch.
     """
     from matplotlib.figure import Figure
+    from torchvision.utils import make_grid
 
     high, wide, _, height, width = pictures.shape
-    # A white rim keeps neighbours apart.
-    framed = np.ones((high, wide, pictures.shape[2], height + 2, width + 2), dtype=np.float32)
-    framed[..., 1:-1, 1:-1] = pictures.clamp(0, 1).cpu().numpy()
-    sheet = framed.transpose(0, 3, 1, 4, 2).reshape(high * (height + 2), wide * (width + 2), -1)
+    sheet = make_grid(pictures.flatten(0, 1).clamp(0, 1).cpu(), nrow=wide, padding=2, pad_value=1.0)
     # In inches: the sheet, with room for the names on its left and the title above.
     left, above, sheet_width, sheet_height = 0.9, 0.6, 0.62 * wide, 0.62 * high * height / width
-    figure = Figure(figsize=(left + sheet_width, above + sheet_height))
-    axes = figure.add_axes(
-        (
-            left / (left + sheet_width),
-            0,
-            sheet_width / (left + sheet_width),
-            sheet_height / (above + sheet_height),
-        )
-    )
-    axes.imshow(sheet.squeeze(-1) if sheet.shape[-1] == 1 else sheet, cmap="gray", vmin=0, vmax=1)
-    axes.set_xticks((np.arange(wide) + 0.5) * (width + 2) - 0.5, columns, fontsize=8)
-    axes.set_yticks((np.arange(high) + 0.5) * (height + 2) - 0.5, rows, fontsize=8)
+    whole_width, whole_height = left + sheet_width, above + sheet_height
+    figure = Figure(figsize=(whole_width, whole_height))
+    axes = figure.add_axes((left / whole_width, 0, sheet_width / whole_width, sheet_height / whole_height))
+    axes.imshow(sheet.movedim(0, 2).numpy())
+    axes.set_xticks((np.arange(wide) + 0.5) * (width + 2) + 0.5, columns, fontsize=8)
+    axes.set_yticks((np.arange(high) + 0.5) * (height + 2) + 0.5, rows, fontsize=8)
     axes.tick_params(length=0, top=True, labeltop=True, bottom=False, labelbottom=False)
     axes.spines[:].set_visible(False)
     figure.suptitle(title, fontsize=10)
     return figure
+
+
+def signed_pictures(values: Tensor) -> Tensor:
+    """Values ``(..., channels, height, width)`` in [0, 1]: 0 is grey, the largest of each black or white."""
+    largest = values.abs().amax((-3, -2, -1), keepdim=True).clamp_min(torch.finfo(values.dtype).tiny)
+    return 0.5 + 0.5 * values / largest
 
 
 def figure_pixels(figure: Figure) -> np.ndarray:
@@ -124,6 +117,15 @@ def _figure(title: str) -> tuple[Figure, Axes]:
     axes.set_title(title, fontsize=10)
     axes.grid(alpha=0.3)
     return figure, axes
+
+
+def _band(axes: Axes, x: np.ndarray, values: Tensor, colour: str, **style: Any) -> np.ndarray:
+    """Draw the mean of values ``(batch, points)`` and their middle 80 %; return the mean."""
+    low, high = values.quantile(values.new_tensor([0.1, 0.9]), dim=0).cpu().numpy()
+    mean: np.ndarray = values.mean(0).cpu().numpy()
+    axes.fill_between(x, low, high, color=colour, alpha=0.25, linewidth=0)
+    axes.plot(x, mean, color=colour, **style)
+    return mean
 
 
 def _scale(axes: Axes, values: np.ndarray) -> None:

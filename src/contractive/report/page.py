@@ -11,9 +11,9 @@ from itables.javascript import generate_init_offline_itables_html
 from itables.utils import find_package_file
 from plotly.offline import get_plotlyjs
 
-from contractive.report.pictures import SHOWN, thumbnails
+from contractive.report.pictures import thumbnails
 from contractive.report.plots import curves, geometries, label, trade_off, varied
-from contractive.runs.reading import FINISHED, Run
+from contractive.runs.reading import Run
 
 # A dark page is the light one inverted, hues kept; pictures are inverted once more, back to what they were.
 STYLE = """
@@ -37,14 +37,11 @@ figcaption { font-size: 15px; font-weight: 600; overflow-wrap: anywhere; }
 def table_rows(runs: Sequence[Run]) -> list[dict[str, Any]]:
     """One row for each run: its name and status, the settings that some run overrode, and its figures."""
     settings = dict.fromkeys(key for run in runs for key in run.overrides)
-    figures = dict.fromkeys(key for run in runs for key in run.metrics)
-    geometries = {run.name: run.geometry.numbers if run.geometry else {} for run in runs}
-    numbers = dict.fromkeys(key for geometry in geometries.values() for key in geometry)
     return [
         {"run": run.name, "status": run.status}
         | {key: run.setting(key) for key in settings}
-        | {key: run.metrics.get(key) for key in figures}
-        | {key: geometries[run.name].get(key) for key in numbers}
+        | run.metrics
+        | (run.geometry.numbers if run.geometry else {})
         for run in runs
     ]
 
@@ -78,7 +75,7 @@ def page(runs: Sequence[Run], title: str) -> str:
 
 
 def _summary(runs: Sequence[Run]) -> str:
-    unfinished = [run for run in runs if run.status != FINISHED]
+    unfinished = [run for run in runs if not run.finished]
     text = f"<p>{len(runs)} runs, {len(runs) - len(unfinished)} of them finished.</p>"
     lines = [f"{run.name}: {run.status}" for run in unfinished]
     lines += [f"{run.name}: {warning}" for run in runs for warning in run.warnings]
@@ -93,10 +90,8 @@ def _section(title: str, content: str, note: str = "") -> str:
 
 
 def _plot(figure: go.Figure | None) -> str:
-    if figure is None:
-        return ""
-    text: str = figure.to_html(full_html=False, include_plotlyjs=False, config={"displaylogo": False})
-    return text
+    options = {"full_html": False, "include_plotlyjs": False, "config": {"displaylogo": False}}
+    return figure.to_html(**options) if figure else ""
 
 
 def _gallery(runs: Sequence[Run], pictures: dict[tuple[str, str], str]) -> str:
@@ -104,8 +99,8 @@ def _gallery(runs: Sequence[Run], pictures: dict[tuple[str, str], str]) -> str:
     cards = []
     for run in runs:
         images = "".join(
-            f'{tag}<img alt="{tag} of {escape(run.name)}" src="{pictures[run.name, tag]}">'
-            for tag in SHOWN
+            f'{escape(tag)}<img alt="{escape(tag)} of {escape(run.name)}" src="{pictures[run.name, tag]}">'
+            for tag in run.pictures
             if (run.name, tag) in pictures
         )
         if images:
@@ -114,7 +109,8 @@ def _gallery(runs: Sequence[Run], pictures: dict[tuple[str, str], str]) -> str:
 
 
 def _table(rows: list[dict[str, Any]]) -> str:
-    columns = {key: _column([row[key] for row in rows]) for key in rows[0]}
+    names = dict.fromkeys(name for row in rows for name in row)
+    columns = {name: _column([row.get(name) for row in rows]) for name in names}
     table = to_html_datatable(
         pyarrow.table(columns),
         connected=False,

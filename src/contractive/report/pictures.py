@@ -8,7 +8,6 @@ from PIL import Image
 
 from contractive.runs.reading import Run
 
-SHOWN = ("reconstructions", "filters", "tangents")
 BUDGET = 5_000_000  # bytes for all pictures together, before their base64 adds a third
 WIDEST = 480  # pixels
 
@@ -18,16 +17,15 @@ def thumbnails(runs: Sequence[Run]) -> dict[tuple[str, str], str]:
 
     A picture that cannot be decoded is left out and named in the run's warnings.
     """
-    pictures = {}
+    allowed = BUDGET / max(1, sum(len(run.pictures) for run in runs))
+    addresses = {}
     for run in runs:
-        for tag in SHOWN:
-            if tag in run.events.pictures:
-                try:
-                    pictures[run.name, tag] = Image.open(io.BytesIO(run.events.pictures[tag])).convert("RGB")
-                except (OSError, SyntaxError) as error:
-                    run.warnings.append(f"the picture {tag} is damaged ({error})")
-    allowed = BUDGET / max(1, len(pictures))
-    return {key: _address(_shrunk(picture, allowed)) for key, picture in pictures.items()}
+        for tag, path in run.pictures.items():
+            try:
+                addresses[run.name, tag] = _address(_shrunk(Image.open(path).convert("RGB"), allowed))
+            except (OSError, SyntaxError) as error:
+                run.warnings.append(f"the picture {tag} is damaged ({error})")
+    return addresses
 
 
 def _shrunk(picture: Image.Image, allowed: float) -> bytes:

@@ -1,18 +1,19 @@
 """The interactive plots of a set of runs."""
 
+from collections import Counter
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import plotly.graph_objects as go
 from plotly.colors import sample_colorscale
 from plotly.subplots import make_subplots
 
-from contractive.runs.reading import FINISHED, Run
+from contractive.palette import COLOURS
+from contractive.runs.reading import Run
 
-# Okabe and Ito: Color universal design, 2008; without yellow and black, which vanish on white or on black.
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 STAGES = {"validation": "val/{}", "training": "train/{}_epoch"}
-LINES = ("solid", "dash", "dot", "dashdot")
+DASHES = ("solid", "dash", "dot", "dashdot")
 
 
 def varied(runs: Sequence[Run]) -> list[str]:
@@ -46,32 +47,29 @@ def trade_off(runs: Sequence[Run]) -> go.Figure | None:
     """Reconstruction against penalty, a line along ``lam`` for each set of other settings; None if no run
     has figures."""
     keys = varied(runs)
-    placed = [
-        (run, (x, y))
-        for run in runs
-        if (x := run.result("penalty")) is not None and (y := run.result("reconstruction")) is not None
-    ]
-    if not placed:
+    placed = [(run, run.result("penalty"), run.result("reconstruction")) for run in runs]
+    shown = [run for run, x, y in placed if x is not None and y is not None]
+    points = [(x, y) for _, x, y in placed if x is not None and y is not None]
+    if not shown:
         return None
-    shown, points = [run for run, _ in placed], [point for _, point in placed]
-    colours = _colours(runs)
+    xs, ys = zip(*points)
+    lines = _lines(runs)
     figure = go.Figure()
     groups: dict[str, list[int]] = {}
     for i, run in enumerate(shown):
         groups.setdefault(label(run, [k for k in keys if k not in ("model.lam", "lam")]), []).append(i)
     for members in groups.values():
         figure.add_scatter(
-            x=[points[i][0] for i in members],
-            y=[points[i][1] for i in members],
+            x=[xs[i] for i in members],
+            y=[ys[i] for i in members],
             mode="lines",
             line={"color": "#999999", "width": 1, "dash": "dot"},
             hoverinfo="skip",
             showlegend=False,
         )
-    finished = [run.status == FINISHED for run in shown]
     figure.add_scatter(
-        x=[x for x, _ in points],
-        y=[y for _, y in points],
+        x=xs,
+        y=ys,
         mode="markers+text" if len(shown) <= 12 else "markers",
         text=[f"{run.lam:g}" if run.lam is not None else "" for run in shown],
         textposition="top center",
@@ -80,114 +78,93 @@ def trade_off(runs: Sequence[Run]) -> go.Figure | None:
         "penalty %{x:.4g}<br>reconstruction %{y:.4g}<extra></extra>",
         marker={
             "size": 10,
-            "color": [colours[run.name] for run in shown],
-            "symbol": ["circle" if done else "circle-open" for done in finished],
+            "color": [lines[run.name]["color"] for run in shown],
+            "symbol": ["circle" if run.finished else "circle-open" for run in shown],
         },
-        name="runs, with lam" if all(finished) else "runs, with lam (hollow: not finished, validation)",
+        name="runs, with lam (hollow: not finished, validation)",
     )
     front = pareto_front(points)
     figure.add_scatter(
-        x=[points[i][0] for i in front],
-        y=[points[i][1] for i in front],
+        x=[xs[i] for i in front],
+        y=[ys[i] for i in front],
         mode="lines+markers",
-        line={"color": "#D55E00", "width": 1.5, "shape": "hv"},
+        line={"color": COLOURS[1], "width": 1.5, "shape": "hv"},
         marker={"size": 17, "symbol": "circle-open", "line": {"width": 2}},
         hoverinfo="skip",
         name="Pareto front",
     )
-    figure.update_xaxes(
-        title="contraction penalty ‖J‖²_F, mean per example", type=_axis_type([x for x, _ in points])
-    )
-    figure.update_yaxes(
-        title="reconstruction error, mean per example", type=_axis_type([y for _, y in points])
-    )
+    figure.update_xaxes(title="contraction penalty ‖J‖²_F, mean per example", type=_axis_type(xs))
+    figure.update_yaxes(title="reconstruction error, mean per example", type=_axis_type(ys))
     return _styled(figure)
 
 
 def curves(runs: Sequence[Run]) -> go.Figure | None:
     """Reconstruction and penalty over the epochs, of validation or training; None if nothing was logged."""
-    keys, colours, dashes = varied(runs), _colours(runs), _dashes(runs)
-    figure = make_subplots(1, 2, horizontal_spacing=0.1)
+    panels = _Panels(runs, ("reconstruction error", "contraction penalty"), "{}, mean per example")
     stages: list[str] = []
-    values: dict[int, list[float]] = {1: [], 2: []}
     for stage, tag in STAGES.items():
         for column, term in enumerate(("reconstruction", "penalty"), start=1):
             for run in runs:
-                epochs, curve = run.curve(tag.format(term))
-                if not curve:
-                    continue
-                values[column] += curve
-                stages.append(stage)
-                figure.add_scatter(
-                    x=np.array(epochs, np.float32),
-                    y=np.array(curve, np.float32),
-                    mode="lines" if len(curve) > 1 else "markers",
-                    name=label(run, keys),
-                    legendgroup=run.name,
-                    showlegend=column == 1,
-                    visible=stage == "validation",
-                    line={"color": colours[run.name], "dash": dashes[run.name]},
-                    row=1,
-                    col=column,
-                )
-    if not stages:
-        return None
-    figure.update_xaxes(title="epoch")
-    for column, name in enumerate(("reconstruction error", "contraction penalty"), start=1):
-        figure.update_yaxes(title=f"{name}, mean per example", **_scale(values[column]), row=1, col=column)
+                epochs, values = run.curve(tag.format(term))
+                if values:
+                    stages.append(stage)
+                    panels.draw(run, column, epochs, values, visible=stage == "validation")
+    panels.figure.update_xaxes(title="epoch")
     buttons = [
         {"label": stage, "method": "restyle", "args": ["visible", [s == stage for s in stages]]}
         for stage in STAGES
     ]
-    figure.update_layout(
-        updatemenus=[
-            {
-                "buttons": buttons,
-                "x": 0,
-                "y": 1.15,
-                "xanchor": "left",
-                "type": "buttons",
-                "direction": "right",
-            }
-        ]
-    )
-    return _styled(figure)
+    menu = {"buttons": buttons, "x": 0, "y": 1.15, "xanchor": "left", "type": "buttons", "direction": "right"}
+    panels.figure.update_layout(updatemenus=[menu])
+    return panels.finished()
 
 
 def geometries(runs: Sequence[Run]) -> go.Figure | None:
     """Spectra and contraction ratios, those of all runs overlaid; None if no run has any."""
-    keys, colours, dashes = varied(runs), _colours(runs), _dashes(runs)
     shown = [(run, run.geometry) for run in runs if run.geometry is not None]
-    if not shown:
-        return None
     kinds = list(dict.fromkeys(kind for _, geometry in shown for kind in geometry.ratios))
-    figure = make_subplots(1, 1 + len(kinds), horizontal_spacing=0.08)
-    values: list[list[float]] = [[] for _ in range(1 + len(kinds))]
+    heights = ["singular value σ_k", *["contraction ratio"] * len(kinds)]
+    panels = _Panels(runs, heights, "{} [code per input]")
     for run, geometry in shown:
-        index = [float(k + 1) for k in range(len(geometry.spectrum))]
-        lines = [(index, geometry.spectrum)]
-        lines += [(geometry.radii, geometry.ratios.get(kind, [])) for kind in kinds]
-        for column, (x, y) in enumerate(lines, start=1):
-            values[column - 1] += y
-            figure.add_scatter(
-                x=np.array(x, np.float32),
-                y=np.array(y, np.float32),
-                mode="lines",
-                name=label(run, keys),
-                legendgroup=run.name,
-                showlegend=column == 1,
-                line={"color": colours[run.name], "dash": dashes[run.name]},
-                row=1,
-                col=column,
-            )
-    figure.update_xaxes(title="index k", row=1, col=1)
-    figure.update_yaxes(title="singular value σ_k [code per input]", **_scale(values[0]), row=1, col=1)
+        panels.draw(run, 1, range(1, len(geometry.spectrum) + 1), geometry.spectrum)
+        for column, kind in enumerate(kinds, start=2):
+            panels.draw(run, column, geometry.radii, geometry.ratios.get(kind, []))
+    panels.figure.update_xaxes(title="index k", row=1, col=1)
     for column, kind in enumerate(kinds, start=2):
-        figure.update_xaxes(title=f"radius r [input], {kind}", type="log", row=1, col=column)
-        figure.update_yaxes(
-            title="contraction ratio [code per input]", **_scale(values[column - 1]), row=1, col=column
+        panels.figure.update_xaxes(title=f"radius r [input], {kind}", type="log", row=1, col=column)
+    return panels.finished()
+
+
+class _Panels:
+    """Plots side by side, in which a run has the same line everywhere and one entry in the legend."""
+
+    def __init__(self, runs: Sequence[Run], heights: Sequence[str], title: str) -> None:
+        self.figure = make_subplots(1, len(heights), horizontal_spacing=0.08)
+        self._titles = [title.format(height) for height in heights]
+        self._values: list[list[float]] = [[] for _ in heights]
+        self._keys, self._lines = varied(runs), _lines(runs)
+
+    def draw(self, run: Run, column: int, x: Sequence[float], y: Sequence[float], **more: Any) -> None:
+        self._values[column - 1] += y
+        self.figure.add_scatter(
+            x=np.array(x, np.float32),
+            y=np.array(y, np.float32),
+            mode="lines" if len(y) > 1 else "markers",
+            name=label(run, self._keys),
+            legendgroup=run.name,
+            showlegend=column == 1,
+            line=self._lines[run.name],
+            row=1,
+            col=column,
+            **more,
         )
-    return _styled(figure)
+
+    def finished(self) -> go.Figure | None:
+        """The figure, with axes for sizes: from zero where they are not logarithmic; None if it is empty."""
+        for column, (title, values) in enumerate(zip(self._titles, self._values), start=1):
+            scale = {"type": _axis_type(values), "rangemode": "tozero", "exponentformat": "power"}
+            self.figure.update_yaxes(title=title, **scale, row=1, col=column)
+        return _styled(self.figure) if any(self._values) else None
 
 
 def _styled(figure: go.Figure) -> go.Figure:
@@ -205,28 +182,17 @@ def _axis_type(values: Sequence[float]) -> str:
     return "log" if positive and max(positive) > 10 * min(positive) else "linear"
 
 
-def _scale(values: Sequence[float]) -> dict[str, str]:
-    """An axis for sizes: from zero, if it is not logarithmic."""
-    return {"type": _axis_type(values), "rangemode": "tozero", "exponentformat": "power"}
-
-
-def _colours(runs: Sequence[Run]) -> dict[str, str]:
-    """A colour for each run: the same for the same ``lam``, and in its order where there are many."""
+def _lines(runs: Sequence[Run]) -> dict[str, dict[str, str]]:
+    """A line for each run: its colour tells ``lam``, and runs of the same ``lam`` differ in their dashes."""
     lams = sorted({run.lam for run in runs if run.lam is not None})
-    if len(lams) <= len(COLOURS):
-        palette = list(COLOURS[: len(lams)])
-    else:
-        # Cividis reads the same with any colour vision; its ends would vanish on a dark or a light page.
-        palette = sample_colorscale("Cividis", list(np.linspace(0.1, 0.9, len(lams))))
-    by_lam: dict[float | None, str] = dict(zip(lams, palette))
-    return {run.name: by_lam.get(run.lam, "#888888") for run in runs}
-
-
-def _dashes(runs: Sequence[Run]) -> dict[str, str]:
-    """Runs of the same ``lam`` differ in their dashes."""
-    seen: dict[float | None, int] = {}
-    dashes = {}
+    # Where there are many the colours are in the order of lam. Cividis reads the same with any colour vision;
+    # its ends would vanish on a dark or a light page.
+    many = len(lams) > len(COLOURS)
+    palette = sample_colorscale("Cividis", list(np.linspace(0.1, 0.9, len(lams)))) if many else COLOURS
+    colours: dict[float | None, str] = {None: "#888888", **dict(zip(lams, palette))}
+    seen: Counter[float | None] = Counter()
+    lines = {}
     for run in runs:
-        seen[run.lam] = seen.get(run.lam, -1) + 1
-        dashes[run.name] = LINES[seen[run.lam] % len(LINES)]
-    return dashes
+        lines[run.name] = {"color": colours[run.lam], "dash": DASHES[seen[run.lam] % len(DASHES)]}
+        seen[run.lam] += 1
+    return lines

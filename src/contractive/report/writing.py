@@ -1,12 +1,12 @@
 """``report.html`` and ``report.csv`` from a directory of runs."""
 
-import csv
-import io
 import logging
 from pathlib import Path
 
 from contractive.report.page import page, table_rows
-from contractive.runs.reading import find_runs, read_run
+from contractive.runs.directory import find_runs
+from contractive.runs.files import csv_text, write_atomically
+from contractive.runs.reading import read_run
 
 log = logging.getLogger(__name__)
 
@@ -48,16 +48,5 @@ def write_report(directory: str | Path) -> Path:
     for run in runs:
         for warning in run.warnings:
             log.warning("%s: %s", run.name, warning)
-    rows = table_rows(runs)
-    table = io.StringIO(newline="")
-    writer = csv.DictWriter(table, list(rows[0]))
-    writer.writeheader()
-    writer.writerows(rows)
-    _write(directory / "report.csv", table.getvalue())
-    return _write(directory / "report.html", html)
-
-
-def _write(path: Path, text: str) -> Path:
-    unfinished = path.with_name(f"{path.name}.tmp")
-    unfinished.write_text(text, newline="")
-    return unfinished.replace(path)
+    write_atomically(directory / "report.csv", csv_text(table_rows(runs)))
+    return write_atomically(directory / "report.html", html)

@@ -1,15 +1,14 @@
 """What the directory of a run says, whatever state the run is in."""
 
 import json
-import os
-from collections.abc import Iterator
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from contractive.runs.events import Events, read_events
+from contractive.runs.curves import FILE, Row, read_curves
 
 FINISHED = "finished"
 OTHER_VERSION = "was it written by another version?"
@@ -30,13 +29,20 @@ class Run:
     """One run. Whatever its directory lacks is empty."""
 
     name: str
-    status: str = FINISHED  # or "failed: why", or "not finished"
+    finished: bool = False
+    error: str = ""  # why it failed
     overrides: dict[str, str] = field(default_factory=dict)
     config: dict[str, Any] = field(default_factory=dict)  # flat: "model.lam" -> 0.1
     metrics: dict[str, float] = field(default_factory=dict)
-    events: Events = field(default_factory=Events)
+    curves: Sequence[Row] = ()
+    pictures: dict[str, Path] = field(default_factory=dict)  # tag -> file, as they were drawn
     geometry: Geometry | None = None
     warnings: list[str] = field(default_factory=list)
+
+    @property
+    def status(self) -> str:
+        """``finished``, ``not finished`` or ``failed: why``."""
+        return f"failed: {self.error}" if self.error else FINISHED if self.finished else "not finished"
 
     @property
     def lam(self) -> float | None:
@@ -49,23 +55,15 @@ class Run:
 
     def curve(self, tag: str) -> tuple[list[float], list[float]]:
         """Epochs, counted from one, and values."""
-        # After training, the best epoch is evaluated once more.
-        finals = self.events.curves.get("test/loss", {})
-        points = {s: v for s, v in self.events.curves.get(tag, {}).items() if s not in finals}
-        epochs = self.events.curves.get("epoch", {})
-        return [epochs.get(s, i) + 1 for i, s in enumerate(points)], list(points.values())
+        rows = [row for row in self.curves if tag in row]
+        return [row["epoch"] for row in rows], [row[tag] for row in rows]
 
     def result(self, name: str) -> float | None:
         """The figure on the test split; of a run that has not finished, the last on the validation split."""
         if self.metrics:
-            return _number(self.metrics.get(f"test/{name}"))
+            return self.metrics.get(f"test/{name}")
         values = self.curve(f"val/{name}")[1]
         return values[-1] if values else None
-
-
-def find_runs(directory: Path) -> list[Path]:
-    """The directories of runs in ``directory``, or itself if it is one, in the order of their job numbers."""
-    return sorted(_walk(directory), key=lambda path: [_natural(part) for part in path.parts])
 
 
 def read_run(directory: Path, name: str) -> Run:
@@ -73,24 +71,42 @@ def read_run(directory: Path, name: str) -> Run:
     run = Run(name)
     overrides = _read(run, directory / ".hydra" / "overrides.yaml", yaml.safe_load, list)
     run.overrides = dict(_split(str(override)) for override in overrides)
-    run.config = _flat(_read(run, directory / ".hydra" / "config.yaml", yaml.safe_load, dict))
-    run.events = read_events(directory)
-    run.warnings += run.events.warnings
+    run.config = flat(_read(run, directory / ".hydra" / "config.yaml", yaml.safe_load, dict))
     error = directory / "error.txt"
     if error.is_file():
-        run.status = f"failed: {' '.join(error.read_text(errors='replace').split())}"
+        run.error = " ".join(error.read_text(errors="replace").split())
     elif not (directory / "metrics.json").is_file():
-        run.status = "not finished"
         run.warnings.append("there is no metrics.json: the run has not finished, or was killed")
     else:
+        run.finished = True
         metrics = _read(run, directory / "metrics.json", json.loads, dict)
         run.metrics = {key: value for key, value in metrics.items() if _number(value) is not None}
         missing = [key for key in ("test/reconstruction", "test/penalty") if key not in run.metrics]
         if missing:
             run.warnings.append(f"metrics.json has no number {' and no '.join(missing)}: {OTHER_VERSION}")
+    if (directory / FILE).is_file():
+        run.curves, problem = read_curves(directory)
+        run.warnings += [f"{FILE} cannot be read ({problem})"] if problem else []
+    elif not run.error:
+        run.warnings.append(f"there is no {FILE}, so no curves: {OTHER_VERSION}")
+    pictures = directory / "pictures"
+    for path in sorted(pictures.rglob("*.png"), key=lambda path: (path.stat().st_mtime_ns, path)):
+        run.pictures[path.relative_to(pictures).with_suffix("").as_posix()] = path
     if (directory / "geometry.json").is_file():
         run.geometry = _geometry(run, _read(run, directory / "geometry.json", json.loads, dict))
     return run
+
+
+def flat(settings: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested settings by their dotted names.
+
+    >>> flat({"model": {"lam": 0.1, "hidden": [5]}, "seed": 0})
+    {'model.lam': 0.1, 'model.hidden': [5], 'seed': 0}
+    """
+    named: dict[str, Any] = {}
+    for key, value in settings.items():
+        named |= flat(value, f"{prefix}{key}.") if isinstance(value, Mapping) else {f"{prefix}{key}": value}
+    return named
 
 
 def _geometry(run: Run, content: dict[str, Any]) -> Geometry | None:
@@ -107,28 +123,9 @@ def _numbers(values: list[Any]) -> list[float]:
     return [float(value) for value in values]
 
 
-def _walk(directory: Path) -> Iterator[Path]:
-    for folder, folders, files in os.walk(directory):
-        marks = {"metrics.json", "error.txt"} & set(files)
-        if marks or ".hydra" in folders or any(file.startswith("events.out.tfevents.") for file in files):
-            folders.clear()  # runs do not lie in runs
-            yield Path(folder)
-
-
-def _natural(part: str) -> tuple[int, str]:
-    return (int(part), "") if part.isdigit() else (-1, part)
-
-
 def _split(override: str) -> tuple[str, str]:
     key, _, value = override.lstrip("+~").partition("=")
     return key, value
-
-
-def _flat(settings: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    flat: dict[str, Any] = {}
-    for key, value in settings.items():
-        flat |= _flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {f"{prefix}{key}": value}
-    return flat
 
 
 def _read(run: Run, path: Path, parse: Any, kind: type) -> Any:

@@ -178,7 +178,7 @@ class ContractiveAutoencoder(LightningModule):
         x = self._inputs(batch)
         generator = self._seeded(x.device, self.global_step)
         seen = corrupt(x, **self.corruption, generator=generator) if self.corruption else x
-        lam = self._lam_now(batch_idx)
+        lam = self.lam_now(batch_idx)
         if lam > 0:
             code, penalty = self._penalty(seen, generator)
         else:
@@ -275,7 +275,8 @@ class ContractiveAutoencoder(LightningModule):
             {f"{stage}/{name}": term for name, term in terms.items()}, batch_size=len(x), sync_dist=True
         )
 
-    def _lam_now(self, batch_idx: int) -> float:
+    def lam_now(self, batch_idx: int) -> float:
+        """The weight of the penalty at a batch of the current epoch, which a warm-up may still be raising."""
         warmup: int = self.hparams["lam_warmup_epochs"]
         epoch = self.current_epoch + batch_idx / self.trainer.num_training_batches
         return self.lam if epoch >= warmup else self.lam * epoch / warmup
@@ -289,7 +290,7 @@ class ContractiveAutoencoder(LightningModule):
         optimizer = self.trainer.optimizers[0]
         values = {f"train/{term}": value for term, value in means.items()}
         values |= {
-            "lam": self._lam_now(batch_idx),
+            "lam": self.lam_now(batch_idx),
             "lr": optimizer.param_groups[0]["lr"],
             "epoch": self.current_epoch,
         }

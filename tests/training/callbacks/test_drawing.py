@@ -2,19 +2,26 @@
 
 import io
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from lightning import LightningDataModule, Trainer
-from lightning.pytorch.loggers import TensorBoardLogger
+from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
+from lightning.pytorch.strategies import SingleDeviceStrategy
 from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from torch.utils.data import DataLoader, TensorDataset
 
 from contractive import ContractiveAutoencoder
 from contractive.diagnostics import effective_rank, jacobian_norms, singular_values
-from contractive.training.callbacks import Charts, Geometry, Pictures, Projector, Tangents
+from contractive.training.callbacks.charts import Charts
+from contractive.training.callbacks.drawing import Page
+from contractive.training.callbacks.geometry import Geometry
+from contractive.training.callbacks.pictures import Pictures
+from contractive.training.callbacks.projector import Projector
+from contractive.training.callbacks.tangents import Tangents
 
 DRAWN = {
     *("reconstructions", "corrupted", "filters", "tangents", "tangent_walks"),
@@ -23,47 +30,72 @@ DRAWN = {
 
 
 class Data(LightningDataModule):
+    """Somebody else's: it has loaders, and nothing more."""
+
     def __init__(self, shape):
         super().__init__()
         self.x = torch.rand(40, *shape, generator=torch.Generator().manual_seed(0))
         self.labels = torch.arange(40) % 7
-        self.is_image = len(shape) == 3 and shape[0] in (1, 3)
-
-    def examples(self, split, n):
-        return self.x[:n], self.labels[:n]
 
     def train_dataloader(self):
         return DataLoader(TensorDataset(self.x), batch_size=20)
 
-    val_dataloader = train_dataloader
+    def val_dataloader(self):
+        return DataLoader(TensorDataset(self.x, self.labels), batch_size=15)
 
 
-def fit(directory, shape, *callbacks, epochs=5, **model):
+def scaled(model):
+    """The model, with a scaling as a data module fits it."""
+    model.scaler.set(torch.full_like(model.scaler.shift, 0.4), torch.full_like(model.scaler.shift, 0.2))
+    return model
+
+
+def fit(directory, data, *callbacks, epochs=5, logger=None, strategy="auto", **model):
     torch.manual_seed(0)
+    shape = data.x.shape[1:] if isinstance(data, Data) else next(iter(data)).shape[1:]
     module = ContractiveAutoencoder(shape, **{"hidden": [12], **model})
-    logger = TensorBoardLogger(directory, name="", version="")
     trainer = Trainer(
         max_epochs=epochs,
         default_root_dir=directory,
         callbacks=list(callbacks),
-        logger=logger,
+        logger=TensorBoardLogger(directory, name="", version="") if logger is None else logger,
         accelerator="cpu",
+        strategy=strategy,
         enable_checkpointing=False,
         enable_progress_bar=False,
         enable_model_summary=False,
         log_every_n_steps=1,
     )
-    trainer.fit(module, datamodule=Data(shape))
-    logger.finalize("success")
-    events = EventAccumulator(str(directory)).Reload()
-    return module, events
+    if module.scaler is not None:
+        scaled(module)
+    if isinstance(data, Data):
+        trainer.fit(module, datamodule=data)
+    else:
+        trainer.fit(module, data, data)
+    for each in trainer.loggers:
+        each.finalize("success")
+    return module
+
+
+def events_in(directory):
+    return EventAccumulator(str(directory)).Reload()
+
+
+def drawn(directory, tag):
+    """The picture that a run keeps, in [0, 1]."""
+    return np.asarray(Image.open(directory / "pictures" / f"{tag}.png")) / 255
+
+
+def kept(directory):
+    return {path.stem for path in directory.glob("pictures/*.png")}
 
 
 @pytest.fixture(scope="module")
 def pictures(tmp_path_factory):
     directory = tmp_path_factory.mktemp("night") / "run"
-    model, events = fit(directory, (1, 8, 8), Pictures(2), Geometry(2), Tangents(2), Projector(30), Charts())
-    return directory, model, events
+    callbacks = Pictures(2), Geometry(2), Tangents(2), Projector(30), Charts()
+    model = fit(directory, Data((1, 8, 8)), *callbacks)
+    return directory, model, events_in(directory)
 
 
 def test_pictures_are_drawn_every_so_many_epochs_and_at_the_end(pictures):
@@ -74,17 +106,17 @@ def test_pictures_are_drawn_every_so_many_epochs_and_at_the_end(pictures):
 
 
 def test_figures_say_run_and_epoch_in_their_title(pictures):
-    from contractive.training.callbacks.drawing import Page
-
     page = Page([], pictures[0], epoch=3, step=6)
     assert page.title("Spectrum") == "Spectrum · run night0/run · epoch 3"
 
 
-def test_every_picture_can_be_read_and_is_not_blank(pictures):
-    _, _, events = pictures
+def test_every_picture_can_be_read_is_not_blank_and_the_last_is_kept(pictures):
+    directory, _, events = pictures
     for tag in DRAWN:
         pixels = np.asarray(Image.open(io.BytesIO(events.Images(tag)[-1].encoded_image_string)))
         assert pixels.std() > 10
+        np.testing.assert_array_equal(drawn(directory, tag) * 255, pixels.squeeze())
+    assert kept(directory) == DRAWN
 
 
 def test_the_cost_is_logged(pictures):
@@ -140,8 +172,8 @@ def test_reconstruction_and_penalty_share_a_chart(pictures):
 
 
 def test_without_pictures_everything_else_stays(tmp_path):
-    _, events = fit(tmp_path, (9,), Pictures(), Geometry(), Tangents(), Projector(), Charts(), epochs=1)
-    assert set(events.Tags()["images"]) == {"spectrum", "contraction_ratio"}
+    fit(tmp_path, Data((9,)), Pictures(), Geometry(), Tangents(), Projector(), Charts(), epochs=1)
+    assert set(events_in(tmp_path).Tags()["images"]) == {"spectrum", "contraction_ratio"}
     assert (tmp_path / "geometry.json").is_file()
     (folder,) = tmp_path.glob("*/code")
     assert {file.name for file in folder.iterdir()} == {"tensors.tsv", "metadata.tsv"}
@@ -157,25 +189,203 @@ def test_without_pictures_everything_else_stays(tmp_path):
     ids=["convolutions in colour", "two channels", "deep"],
 )
 def test_any_encoder_can_be_drawn(tmp_path, shape, model):
-    _, events = fit(tmp_path, shape, Pictures(), Geometry(), Tangents(), Projector(), epochs=1, **model)
+    fit(tmp_path, Data(shape), Pictures(), Geometry(), Tangents(), Projector(), epochs=1, **model)
+    events = events_in(tmp_path)
     expected = DRAWN if shape[0] != 2 else {"spectrum", "contraction_ratio"}
     assert set(events.Tags()["images"]) == expected
     assert ("geometry/saturation" in events.Tags()["scalars"]) == (model["activation"] == "tanh")
 
 
-def test_without_tensorboard_nothing_is_drawn(tmp_path):
+@pytest.mark.parametrize("logger", ["none", "csv"])
+def test_without_tensorboard_the_same_is_kept(tmp_path, pictures, logger):
+    csv = CSVLogger(tmp_path, name="", version="")
+    callbacks = Pictures(2), Geometry(2), Tangents(2), Projector(), Charts()
+    fit(tmp_path, Data((1, 8, 8)), *callbacks, logger=csv if logger == "csv" else False)
+    assert kept(tmp_path) == DRAWN
+    for tag in ("reconstructions", "corrupted", "filters"):
+        np.testing.assert_array_equal(drawn(tmp_path, tag)[30:], drawn(pictures[0], tag)[30:])
+    assert (tmp_path / "geometry.json").read_text() == (pictures[0] / "geometry.json").read_text()
+    if logger == "csv":
+        head = (tmp_path / "metrics.csv").read_text().splitlines()[0]
+        assert {"geometry/effective_rank", "cost/pictures_seconds"} <= set(head.split(","))
+
+
+def test_plain_loaders_without_labels_can_be_drawn(tmp_path):
+    loader = DataLoader(torch.rand(40, 1, 8, 8), batch_size=15)
+    fit(tmp_path, loader, Pictures(), Geometry(), Tangents(), Projector(20), epochs=1)
+    assert kept(tmp_path) == DRAWN
+    (folder,) = tmp_path.glob("*/code")
+    assert len(np.loadtxt(folder / "tensors.tsv", delimiter="\t")) == 20
+    assert not (folder / "metadata.tsv").exists()
+
+
+def test_bytes_are_drawn_as_what_they_mean(tmp_path):
+    pixels = torch.randint(256, (16, 1, 28, 28), dtype=torch.uint8)
+    fit(tmp_path, DataLoader(pixels, batch_size=16), Pictures(), epochs=1, logger=False)
+    grid = drawn(tmp_path, "reconstructions")[..., 0]
+    np.testing.assert_allclose(grid[1:29, 1:29], pixels[0, 0] / 255, atol=1e-6)
+
+
+def test_without_validation_a_warning_says_why_nothing_is_drawn(tmp_path, caplog):
     trainer = Trainer(
         max_epochs=1,
         default_root_dir=tmp_path,
-        callbacks=[Geometry(), Pictures(), Projector(), Charts()],
-        logger=False,
+        callbacks=[Pictures(), Projector()],
+        logger=TensorBoardLogger(tmp_path, name="", version=""),
         accelerator="cpu",
+        limit_val_batches=0,
         enable_checkpointing=False,
         enable_progress_bar=False,
         enable_model_summary=False,
     )
-    trainer.fit(ContractiveAutoencoder((4,), hidden=[3]), datamodule=Data((4,)))
-    assert list(tmp_path.iterdir()) == []
+    trainer.fit(ContractiveAutoencoder((1, 8, 8), hidden=[3]), datamodule=Data((1, 8, 8)))
+    said = [r.getMessage() for r in caplog.records if "no validation examples" in r.getMessage()]
+    assert len(said) == 2
+    assert said[0].startswith("Pictures not drawn in epoch 1: ")
+
+
+def test_only_the_first_process_draws(tmp_path):
+    class Second(SingleDeviceStrategy):
+        is_global_zero = False
+
+    callbacks = Pictures(1), Geometry(1), Projector(), Charts()
+    fit(tmp_path, Data((1, 8, 8)), *callbacks, epochs=1, strategy=Second("cpu"))
+    assert kept(tmp_path) == set()
+    assert not (tmp_path / "geometry.json").exists()
+
+
+def test_drawing_does_not_change_what_is_trained(tmp_path):
+    def weights(*callbacks):
+        shuffled = DataLoader(torch.rand(40, 1, 8, 8), batch_size=15, shuffle=True)
+        data = Data((1, 8, 8))
+        data.train_dataloader = lambda: shuffled
+        corruption = {"kind": "gaussian", "amount": 0.1}
+        return fit(
+            tmp_path, data, *callbacks, epochs=2, logger=False, corruption=corruption
+        ).encoder.state_dict()
+
+    torch.manual_seed(3)
+    plain = weights()
+    torch.manual_seed(3)
+    watched = weights(Pictures(1), Geometry(1), Tangents(1))
+    for name, weight in plain.items():
+        torch.testing.assert_close(watched[name], weight, rtol=0, atol=0)
+
+
+@pytest.fixture(scope="module", params=["squared_error", "cross_entropy"])
+def scaled_run(request, tmp_path_factory):
+    """The encoder sees scaled data; what is drawn is in the data's own units."""
+    directory = tmp_path_factory.mktemp("scaled")
+    data = Data((1, 8, 8))
+    callbacks = Pictures(5), Geometry(5), Projector(30)
+    model = fit(directory, data, *callbacks, scaled=True, reconstruction=request.param)
+    return directory, model.eval().requires_grad_(False), data.x
+
+
+def scaled_by_hand(x):
+    return (x - 0.4) / 0.2
+
+
+def code_by_hand(model, scaled):
+    return torch.sigmoid(scaled.flatten(1) @ model.encoder[1].weight.T + model.encoder[1].bias)
+
+
+def decoded_by_hand(model, code):
+    output = code @ model.encoder[1].weight + model.decoder.state_dict()["biases.0"]
+    output = output.sigmoid() if model.reconstruction == "cross_entropy" else output
+    return (0.2 * output + 0.4).view(-1, 1, 8, 8)
+
+
+def jacobians_by_hand(model, scaled):
+    code = code_by_hand(model, scaled)
+    return (code * (1 - code))[:, :, None] * model.encoder[1].weight
+
+
+def test_reconstructions_are_drawn_in_the_units_of_the_data(scaled_run):
+    directory, model, x = scaled_run
+    grid = drawn(directory, "reconstructions")[..., 0]
+    expected = decoded_by_hand(model, code_by_hand(model, scaled_by_hand(x[:8])))
+    torch.testing.assert_close(model.decode(model.encode(x[:8])), expected)
+    for i, left in enumerate(range(1, 8 * 33, 33)):
+        original, reconstruction = grid[1:33:4, left : left + 32 : 4], grid[34:66:4, left : left + 32 : 4]
+        np.testing.assert_allclose(original, x[i, 0], atol=1 / 255)
+        np.testing.assert_allclose(reconstruction, expected[i, 0].clamp(0, 1), atol=1 / 255)
+
+
+def test_reconstructions_of_corrupted_inputs_are_drawn_in_the_units_of_the_data(scaled_run):
+    _, model, x = scaled_run
+    figures = figures_of(Pictures(), model, x)
+    sheet = sheet_of(figures["corrupted"], side=8)
+    torch.testing.assert_close(
+        sheet[3, :8],
+        decoded_by_hand(model, code_by_hand(model, scaled_by_hand(sheet[2, :8])))[:, 0].clamp(0, 1),
+    )
+
+
+def test_walks_follow_the_tangents_of_scaled_data_and_are_drawn_in_the_units_of_the_data(scaled_run):
+    _, model, x = scaled_run
+    figures = figures_of(Tangents(shown=2, count=3), model, x)
+    z = scaled_by_hand(x)
+    reach = torch.cdist(z.flatten(1), z.flatten(1)).fill_diagonal_(torch.inf).amin(1).median()
+    walks = sheet_of(figures["tangent_walks"], side=8)
+    tangents = sheet_of(figures["tangents"], side=8)
+    for i in range(2):
+        reconstruction = decoded_by_hand(model, code_by_hand(model, z[i : i + 1]))[0, 0].clamp(0, 1)
+        torch.testing.assert_close(tangents[i, 0], x[i, 0])
+        torch.testing.assert_close(tangents[i, 1], reconstruction)
+        directions = torch.linalg.svd(jacobians_by_hand(model, z[i : i + 1])[0]).Vh[:3]
+        for k, direction in enumerate(directions):
+            direction = direction * direction[direction.abs().argmax()].sign()
+            shown = 0.5 + 0.5 * direction / direction.max()
+            torch.testing.assert_close(tangents[i, 2 + k], shown.view(8, 8), rtol=0, atol=1e-3)
+            if k < 2:
+                end = code_by_hand(model, z[i].flatten()[None] + reach * direction)
+                expected = decoded_by_hand(model, end)[0, 0].clamp(0, 1)
+                torch.testing.assert_close(walks[2 * i + k, 4], reconstruction)
+                torch.testing.assert_close(walks[2 * i + k, 8], expected, rtol=0, atol=1e-3)
+
+
+def figures_of(callback, model, x):
+    """The matplotlib figures that a callback draws, by their tags."""
+    figures = {}
+
+    class Kept(Page):
+        def figure(self, tag, figure):
+            figures[tag] = figure
+
+        def picture(self, tag, picture):
+            pass
+
+    callback.draw(model, x, Kept([], Path("run"), 1, 1))
+    return figures
+
+
+def sheet_of(figure, side):
+    """The pictures of a table ``(rows, columns, side, side)``."""
+    sheet = torch.from_numpy(np.array(figure.axes[0].images[0].get_array()))[2:, 2:, 0]
+    return sheet.unfold(0, side, side + 2).unfold(1, side, side + 2)
+
+
+def test_the_geometry_is_that_of_scaled_data(scaled_run):
+    directory, model, x = scaled_run
+    z = scaled_by_hand(x)
+    geometry = json.loads((directory / "geometry.json").read_text())
+    jacobians, code = jacobians_by_hand(model, z), code_by_hand(model, z)
+    assert geometry["jacobian_norm"] == pytest.approx(
+        jacobians.flatten(1).norm(dim=1).mean().item(), rel=1e-4
+    )
+    spectrum = torch.linalg.svdvals(jacobians[:8].double()).mean(0)
+    assert geometry["spectrum"] == pytest.approx(spectrum.tolist(), rel=1e-3)
+    near = torch.cdist(z.flatten(1), z.flatten(1)).fill_diagonal_(torch.inf).amin(1)
+    assert geometry["radii"][0] == pytest.approx(0.01 * near.median().item(), rel=1e-3)
+    assert geometry["saturation"] == pytest.approx(((code < 0.05) | (code > 0.95)).float().mean().item())
+
+
+def test_the_projected_codes_are_those_of_scaled_data(scaled_run):
+    directory, model, x = scaled_run
+    (folder,) = directory.glob("*/code")
+    written = np.loadtxt(folder / "tensors.tsv", delimiter="\t")
+    np.testing.assert_allclose(written, code_by_hand(model, scaled_by_hand(x[:30])), rtol=1e-3)
 
 
 @pytest.mark.parametrize("callback", [Pictures, Geometry, Tangents])

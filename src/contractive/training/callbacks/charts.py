@@ -18,5 +18,5 @@ class Charts(Callback):
             ]
             for stage in ("train", "val")
         }
-        for writer in tensorboard_writers(trainer):
+        for writer in tensorboard_writers(trainer.loggers if trainer.is_global_zero else ()):
             writer.add_custom_scalars({"objective": charts})

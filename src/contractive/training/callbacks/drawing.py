@@ -2,57 +2,94 @@
 
 from __future__ import annotations
 
+import io
 import logging
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
 from lightning import LightningModule, Trainer
 from lightning.pytorch.callbacks import Callback
-from lightning.pytorch.loggers import TensorBoardLogger
+from lightning.pytorch.loggers import Logger, TensorBoardLogger
+from PIL import Image
 from torch import Tensor
-from torch.utils.tensorboard import SummaryWriter
 
 from contractive.diagnostics.figures import figure_pixels
+from contractive.nn.scaling import to_float
+from contractive.runs.files import write_atomically
 from contractive.settings import check_integer
-from contractive.training.datamodule import DataModule
 from contractive.training.module import ContractiveAutoencoder
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+    from torch.utils.tensorboard import SummaryWriter
 
 log = logging.getLogger(__name__)
 
 
-def tensorboard_writers(trainer: Trainer) -> list[SummaryWriter]:
-    """The writers of the run's TensorBoard loggers: none on all processes but the first."""
-    if not trainer.is_global_zero:
-        return []
-    return [logger.experiment for logger in trainer.loggers if isinstance(logger, TensorBoardLogger)]
+def tensorboard_writers(loggers: Sequence[Logger]) -> list[SummaryWriter]:
+    """The writers of the TensorBoard loggers among ``loggers``."""
+    return [logger.experiment for logger in loggers if isinstance(logger, TensorBoardLogger)]
+
+
+def validation_examples(trainer: Trainer, n: int) -> tuple[Tensor, Tensor | None]:
+    """The first ``n`` examples that the trainer validates on, or all if there are fewer, whoever loads them.
+
+    Returns:
+        ``x`` as floats in the data's own units, ``(n, *input_shape)``, and labels ``(n,)``, if there are any.
+
+    Raises:
+        ValueError: if there is nothing to validate on.
+    """
+    loaders = trainer.val_dataloaders
+    loader = loaders[0] if isinstance(loaders, list | tuple) else loaders
+    batches: list[Sequence[Tensor]] = []
+    # A loader of torch's draws a seed even if it does not shuffle: training is not to notice.
+    with torch.random.fork_rng(devices=[]):
+        for batch in loader or ():
+            batches.append((batch,) if isinstance(batch, Tensor) else batch)
+            if sum(len(batch[0]) for batch in batches) >= n:
+                break
+    if not batches:
+        raise ValueError("there are no validation examples to look at: see trainer.limit_val_batches")
+    x, *labels = (torch.cat(list(part))[:n] for part in zip(*batches))
+    return to_float(x), labels[0] if labels else None
+
+
+def are_pictures(x: Tensor) -> bool:
+    """Whether examples are pictures, ``(batch, 1 or 3, height, width)``."""
+    return x.ndim == 4 and x.shape[1] in (1, 3)
 
 
 @contextmanager
-def looking_at(model: LightningModule) -> Iterator[None]:
-    """The model in evaluation mode, without gradients, and afterwards as it was."""
+def looking_at(model: LightningModule, callback: Callback, epoch: int) -> Iterator[None]:
+    """The model in evaluation mode, without gradients, and afterwards as it was.
+
+    No picture is worth a run: an error becomes a warning. Of examples that are all alike, say, there is no
+    geometry to draw.
+    """
     training = model.training
     model.eval()
     try:
         with torch.no_grad():
             yield
+    except (ValueError, RuntimeError, OSError) as error:
+        log.warning("%s not drawn in epoch %d: %s", type(callback).__name__, epoch, error)
     finally:
         model.train(training)
 
 
 @dataclass(frozen=True)
 class Page:
-    """Where the drawings of one run at one epoch go."""
+    """Where the drawings of one run at one epoch go: pictures to its directory, and all to its loggers."""
 
-    writers: list[SummaryWriter]
+    loggers: Sequence[Logger]
     directory: Path
     epoch: int
     step: int
@@ -62,33 +99,38 @@ class Page:
         return f"{what} · run {'/'.join(self.directory.absolute().parts[-2:])} · epoch {self.epoch}"
 
     def picture(self, tag: str, picture: Tensor) -> None:
-        """Show a picture ``(channels, height, width)`` in [0, 1]."""
-        for writer in self.writers:
-            writer.add_image(tag, picture, self.step)
+        """Show a picture ``(channels, height, width)`` in [0, 1], of one or three channels."""
+        self._show(tag, (picture.movedim(0, 2) * 255).round().byte().cpu().numpy())
 
     def figure(self, tag: str, figure: Figure) -> None:
         """Show a matplotlib figure."""
-        pixels = figure_pixels(figure)
-        for writer in self.writers:
-            writer.add_image(tag, pixels, self.step, dataformats="HWC")
+        self._show(tag, figure_pixels(figure))
 
     def scalar(self, tag: str, value: float) -> None:
         """Add a point to a curve."""
-        for writer in self.writers:
-            writer.add_scalar(tag, value, self.step)
+        for logger in self.loggers:
+            logger.log_metrics({tag: value}, self.step)
 
     def histogram(self, tag: str, values: Tensor) -> None:
-        """Show how ``values`` are distributed."""
-        for writer in self.writers:
+        """Show how ``values`` are distributed, in TensorBoard."""
+        for writer in tensorboard_writers(self.loggers):
             writer.add_histogram(tag, values, self.step)
+
+    def _show(self, tag: str, pixels: np.ndarray) -> None:
+        for writer in tensorboard_writers(self.loggers):
+            writer.add_image(tag, pixels, self.step, dataformats="HWC")
+        file = io.BytesIO()
+        Image.fromarray(pixels.squeeze(2) if pixels.shape[2] == 1 else pixels).save(file, "PNG")
+        write_atomically(self.directory / "pictures" / f"{tag}.png", file.getvalue())
 
 
 class Drawing(Callback, ABC):
     """Draws the same validation examples every so many epochs, and in the last one.
 
-    What it costs is logged beside what it draws: ``cost/<name>_seconds`` for each time, and
-    ``cost/<name>_percent`` of the time since training began. Where there is no TensorBoard logger, or where
-    it draws pictures and the data are none, it does nothing and says nothing.
+    The last picture of each tag lies in the run's ``pictures/<tag>.png``, whatever loggers there are. What
+    it costs is logged beside what it draws: ``cost/<name>_seconds`` for each time, and
+    ``cost/<name>_percent`` of the time since training began. Where it draws pictures and the data are none,
+    it does nothing and says nothing.
 
     Args:
         every_n_epochs: how often.
@@ -115,26 +157,20 @@ class Drawing(Callback, ABC):
     def on_train_epoch_end(  # type: ignore[override]
         self, trainer: Trainer, pl_module: ContractiveAutoencoder
     ) -> None:
-        """Draw, if it is time."""
+        """Draw, if it is time; on the first process only."""
         epoch = trainer.current_epoch + 1
         last = epoch == trainer.max_epochs or trainer.should_stop
-        writers = tensorboard_writers(trainer)
-        data: DataModule = trainer.datamodule  # type: ignore[attr-defined]
-        if not writers or not (last or epoch % self.every_n_epochs == 0):
-            return
-        if self.draws_pictures and not data.is_image:
+        if not trainer.is_global_zero or not (last or epoch % self.every_n_epochs == 0):
             return
         began = time.monotonic()
-        page = Page(writers, Path(trainer.default_root_dir), epoch, trainer.global_step)
-        x = data.examples("val", self.examples)[0].to(pl_module.device)
-        try:
-            with looking_at(pl_module):
-                self.draw(pl_module, x, page)
-        except (ValueError, RuntimeError) as error:
-            # No picture is worth a run: of examples that are all alike there is no geometry to draw.
-            log.warning("%s not drawn in epoch %d: %s", type(self).__name__, epoch, error)
+        page = Page(trainer.loggers, Path(trainer.default_root_dir), epoch, trainer.global_step)
+        with looking_at(pl_module, self, epoch):
+            x = validation_examples(trainer, self.examples)[0].to(pl_module.device)
+            if self.draws_pictures and not are_pictures(x):
+                return
+            self.draw(pl_module, x, page)
         now = time.monotonic()
         self._spent += now - began
-        name = type(self).__name__.lower()
-        page.scalar(f"cost/{name}_seconds", now - began)
-        page.scalar(f"cost/{name}_percent", 100 * self._spent / (now - self._started))
+        cost = f"cost/{type(self).__name__.lower()}"
+        page.scalar(f"{cost}_seconds", now - began)
+        page.scalar(f"{cost}_percent", 100 * self._spent / (now - self._started))

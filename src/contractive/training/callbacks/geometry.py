@@ -1,10 +1,9 @@
 """The encoder's geometry while it trains: spectrum, contraction ratio, saturation, norms."""
 
 import json
-from pathlib import Path
-from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from contractive.diagnostics import (
@@ -13,11 +12,11 @@ from contractive.diagnostics import (
     effective_rank,
     jacobian_norms,
     nearest_neighbours,
-    random_directions,
     saturation,
     singular_values,
 )
 from contractive.diagnostics.figures import ratio_figure, spectrum_figure
+from contractive.runs.files import write_atomically
 from contractive.settings import check_integer
 from contractive.training.callbacks.drawing import Drawing, Page
 from contractive.training.module import ContractiveAutoencoder
@@ -51,7 +50,8 @@ class Geometry(Drawing):
         neighbours, distances = nearest_neighbours(x)
         radii = RADII.to(x) * distances.median()
         # The same random directions every time, so that epochs and runs compare.
-        noise = random_directions(x.cpu(), torch.Generator().manual_seed(0)).to(x.device)
+        noise = torch.randn(x.shape, generator=torch.Generator().manual_seed(0)).to(x)
+        noise = F.normalize(noise.flatten(1)).view_as(x)
         ratios = {
             "random directions": contraction_ratio(encoder, x, noise, radii),
             "towards the nearest neighbour": contraction_ratio(encoder, x, neighbours, radii),
@@ -78,10 +78,5 @@ class Geometry(Drawing):
             "radii": radii.tolist(),
             "ratios": {name: ratio.mean(1).tolist() for name, ratio in ratios.items()},
         }
-        _write(page.directory, curves | {name: float(number) for name, number in numbers.items()})
-
-
-def _write(directory: Path, content: dict[str, Any]) -> None:
-    unfinished = directory / "geometry.json.tmp"
-    unfinished.write_text(json.dumps(content) + "\n")
-    unfinished.replace(directory / "geometry.json")
+        curves |= {name: float(number) for name, number in numbers.items()}
+        write_atomically(page.directory / "geometry.json", json.dumps(curves) + "\n")

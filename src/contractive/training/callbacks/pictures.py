@@ -1,50 +1,34 @@
-"""Pictures in TensorBoard: reconstructions below their originals, and the encoder's filters."""
+"""Pictures: reconstructions below their originals, and the encoder's filters."""
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from contractive.diagnostics import corrupted_reconstructions
-from contractive.diagnostics.figures import picture_table
+from contractive.diagnostics.figures import picture_table, signed_pictures
 from contractive.settings import check_integer
 from contractive.training.callbacks.drawing import Drawing, Page
 from contractive.training.module import ContractiveAutoencoder
 
-PADDING = 1
 COLUMNS = 8
 CORRUPTIONS = (("gaussian", 0.3), ("masking", 0.5), ("salt_and_pepper", 0.3))
 MIN_SIDE = 28  # smaller pictures are enlarged, so that a pixel can be seen
 
 
 def image_grid(images: Tensor, columns: int) -> Tensor:
-    """Images ``(n, channels, height, width)`` in rows of ``columns``, as one ``(channels, H, W)``.
+    """Images ``(n, channels, height, width)`` in rows of ``columns``, as one ``(3, H, W)``."""
+    # Here, not above: what draws no grid need not wait for it.
+    from torchvision.utils import make_grid
 
-    torchvision has the like, but takes seconds to import and loads only beside the torch it was built for.
-
-    >>> image_grid(torch.zeros(3, 1, 28, 28), columns=2).shape
-    torch.Size([1, 59, 59])
-    """
     enlarge = max(1, -(-MIN_SIDE // min(images.shape[2:])))
     images = images.repeat_interleave(enlarge, 2).repeat_interleave(enlarge, 3)
-    missing = -len(images) % columns
-    images = F.pad(images, (PADDING, 0, PADDING, 0, 0, 0, 0, missing), value=1.0)
-    channels, width = images.shape[1], images.shape[3]
-    rows = images.unflatten(0, (-1, columns)).permute(2, 0, 3, 1, 4)
-    grid = rows.reshape(channels, -1, columns * width)
-    return F.pad(grid, (0, PADDING, 0, PADDING), value=1.0)
+    grid: Tensor = make_grid(images, nrow=columns, padding=1, pad_value=1.0)
+    return grid
 
 
-def reconstruction_grid(x: Tensor, reconstruction: Tensor, columns: int = 8) -> Tensor:
+def reconstruction_grid(x: Tensor, reconstruction: Tensor, columns: int = COLUMNS) -> Tensor:
     """Rows of originals, each with the row of their reconstructions below, in [0, 1]."""
     pairs = [torch.cat(pair) for pair in zip(x.split(columns), reconstruction.split(columns), strict=True)]
     return image_grid(torch.cat(pairs).clamp(0, 1), min(columns, len(x)))
-
-
-def filter_grid(weights: Tensor, columns: int = 8) -> Tensor:
-    """Filters ``(n, channels, height, width)``, each scaled so that grey is 0 and black or white its largest
-    magnitude."""
-    largest = weights.abs().amax((1, 2, 3), keepdim=True).clamp_min(torch.finfo(weights.dtype).tiny)
-    return image_grid(0.5 + 0.5 * weights / largest, columns)
 
 
 def first_filters(encoder: nn.Module, input_shape: tuple[int, ...]) -> Tensor:
@@ -81,7 +65,7 @@ class Pictures(Drawing):
         """Draw the reconstructions, those of corrupted inputs, and the filters."""
         page.picture("reconstructions", reconstruction_grid(x, model(x)))
         filters = first_filters(model.encoder, tuple(x.shape[1:]))[: self.filters]
-        page.picture("filters", filter_grid(filters))
+        page.picture("filters", image_grid(signed_pictures(filters), COLUMNS))
         # The same noise every time, so that epochs and runs compare.
         pairs = corrupted_reconstructions(model, x[:COLUMNS], CORRUPTIONS, seed=0)
         names = [f"{kind.replace('_', ' ')} {amount:g}" for kind, amount in CORRUPTIONS]

@@ -6,8 +6,12 @@ from lightning.pytorch.callbacks import Callback
 from torch import Tensor
 
 from contractive.settings import check_integer
-from contractive.training.callbacks.drawing import looking_at, tensorboard_writers
-from contractive.training.datamodule import DataModule
+from contractive.training.callbacks.drawing import (
+    are_pictures,
+    looking_at,
+    tensorboard_writers,
+    validation_examples,
+)
 from contractive.training.module import ContractiveAutoencoder
 
 
@@ -26,14 +30,16 @@ class Projector(Callback):
         self, trainer: Trainer, pl_module: ContractiveAutoencoder
     ) -> None:
         """Write them."""
-        for writer in tensorboard_writers(trainer):
-            data: DataModule = trainer.datamodule  # type: ignore[attr-defined]
-            x, labels = data.examples("val", self.examples)
-            with looking_at(pl_module):
-                code = pl_module.encode(x.to(pl_module.device)).cpu()
-            pictures = _square(x) if data.is_image else None
+        writers = tensorboard_writers(trainer.loggers if trainer.is_global_zero else ())
+        if not writers:
+            return
+        with looking_at(pl_module, self, trainer.current_epoch):
+            x, labels = validation_examples(trainer, self.examples)
+            code = pl_module.encode(x.to(pl_module.device)).cpu()
+            pictures = _square(x) if are_pictures(x) else None
             metadata = None if labels is None else labels.tolist()
-            writer.add_embedding(code, metadata, pictures, trainer.global_step, tag="code")
+            for writer in writers:
+                writer.add_embedding(code, metadata, pictures, trainer.global_step, tag="code")
 
 
 def _square(pictures: Tensor) -> Tensor:

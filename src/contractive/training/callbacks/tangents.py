@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from contractive.diagnostics import nearest_neighbours, tangent_walk, tangents
-from contractive.diagnostics.figures import picture_table
+from contractive.diagnostics.figures import picture_table, signed_pictures
 from contractive.settings import check_integer
 from contractive.training.callbacks.drawing import Drawing, Page
 from contractive.training.module import ContractiveAutoencoder
@@ -44,7 +44,7 @@ class Tangents(Drawing):
         count = min(self.count, code_size, scaled[0].numel())
         values, directions = tangents(model.encoder, scaled, count)
         columns = ["x", "g(f(x))", *(f"v{k}" for k in range(1, count + 1))]
-        pictures = torch.cat([torch.stack([x, model(x)], 1), _signed(directions)], 1)
+        pictures = torch.cat([torch.stack([x, model(x)], 1), signed_pictures(directions)], 1)
         rows = [f"σ₁ = {v:.2g}" for v in values[:, 0].tolist()]
         page.figure("tangents", picture_table(pictures, rows, columns, page.title("Leading tangents")))
 
@@ -56,9 +56,3 @@ class Tangents(Drawing):
         columns = [f"t = {t:.1f}" for t in distances.tolist()]
         title = page.title("Walks g(f(x + t v))")
         page.figure("tangent_walks", picture_table(walks, rows, columns, title))
-
-
-def _signed(directions: Tensor) -> Tensor:
-    """Grey for 0, black and white for the largest magnitude of each picture."""
-    largest = directions.abs().flatten(2).amax(2).clamp_min(torch.finfo(directions.dtype).tiny)
-    return 0.5 + 0.5 * directions / largest[..., None, None, None]

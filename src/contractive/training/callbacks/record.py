@@ -1,0 +1,60 @@
+"""The record that a run keeps of itself, whatever loggers there are."""
+
+from pathlib import Path
+from typing import Any
+
+from lightning import LightningModule, Trainer
+from lightning.pytorch.callbacks import Callback
+
+from contractive.runs.curves import CurveWriter
+
+
+class Record(Callback):
+    """Writes ``curves.csv``, a row for each epoch: ``train/*_epoch``, ``val/*``, ``lam`` and ``lr``.
+
+    A run that is resumed in the same directory goes on from the rows up to where it resumes.
+    """
+
+    _writer: CurveWriter | None = None
+    _rates: dict[str, float]  # of the last step
+    _row: dict[str, float] | None = None  # what is known of a row that is not yet written
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Go on from where the checkpoint was, or begin."""
+        if trainer.is_global_zero:
+            self._writer = CurveWriter(Path(trainer.default_root_dir), trainer.global_step)
+
+    def on_train_batch_start(
+        self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int
+    ) -> None:
+        """Note the rates of this step: at the end of the epoch those of the next one are set already."""
+        lam_now = getattr(pl_module, "lam_now", None)
+        self._rates = {"lam": lam_now(batch_idx)} if lam_now else {}
+        self._rates["lr"] = trainer.optimizers[0].param_groups[0]["lr"]
+
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Begin a row: the averages of the epoch are there once the module has logged them, after this."""
+        self._row = {"epoch": trainer.current_epoch + 1, "step": trainer.global_step} | self._rates
+
+    def on_save_checkpoint(
+        self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]
+    ) -> None:
+        """Write the row before the checkpoint of its epoch, so that no checkpoint is ahead of the curves."""
+        self._write(trainer)
+
+    def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Write the row of the epoch before."""
+        self._write(trainer)
+
+    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Write the last row."""
+        self._write(trainer)
+
+    def _write(self, trainer: Trainer) -> None:
+        if self._row is None or self._writer is None:
+            return
+        row, self._row = self._row, None
+        for tag, value in trainer.callback_metrics.items():
+            if tag.startswith("val/") or (tag.startswith("train/") and tag.endswith("_epoch")):
+                row[tag] = value.item()
+        self._writer.add(row)
