@@ -16,25 +16,21 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
-def _gaussian(x: Tensor, amount: float, generator: torch.Generator | None) -> Tensor:
-    return x + amount * x.new_empty(x.shape).normal_(generator=generator)
-
-
-def _masking(x: Tensor, amount: float, generator: torch.Generator | None) -> Tensor:
-    return x * (x.new_empty(x.shape).uniform_(generator=generator) >= amount)
+def _uniform(x: Tensor, generator: torch.Generator | None) -> Tensor:
+    return x.new_empty(x.shape).uniform_(generator=generator)
 
 
 def _salt_and_pepper(x: Tensor, amount: float, generator: torch.Generator | None) -> Tensor:
     # u is uniform below `amount` where a value is hit: its lower half makes pepper, its upper half salt.
-    u = x.new_empty(x.shape).uniform_(generator=generator)
+    u = _uniform(x, generator)
     return x.where(u >= amount, (u >= amount / 2).to(x.dtype))
 
 
 #: ``gaussian`` adds noise of standard deviation ``amount``; ``masking`` sets each value to 0 with probability
 #: ``amount``; ``salt_and_pepper`` sets each value to 0 or 1, either alike, with probability ``amount``.
 CORRUPTIONS: dict[str, Callable[[Tensor, float, torch.Generator | None], Tensor]] = {
-    "gaussian": _gaussian,
-    "masking": _masking,
+    "gaussian": lambda x, amount, g: x + amount * x.new_empty(x.shape).normal_(generator=g),
+    "masking": lambda x, amount, g: x * (_uniform(x, g) >= amount),
     "salt_and_pepper": _salt_and_pepper,
 }
 

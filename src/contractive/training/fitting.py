@@ -89,12 +89,7 @@ def fit(
     nodes = {name: given.pop(name, None) for name in ("callbacks", "logger")}
     seed, resumed = given["seed"], given["ckpt_path"]
     check_arguments("trainer", Trainer, given["trainer"])
-    with _quiet(), warnings.catch_warnings():
-        # Batches are gathered from memory: worker processes would only copy them once more.
-        warnings.filterwarnings("ignore", ".*does not have many workers.*")
-        warnings.filterwarnings("ignore", ".*isinstance.treespec, LeafSpec.*")
-        warnings.filterwarnings("ignore", ".*smaller than the logging interval.*")
-        warnings.filterwarnings("ignore", "Checkpoint directory .* exists and is not empty")
+    with _quiet():
         seed_everything(seed, verbose=False)
         data = DataModule(**given["data"], seed=seed)
         data.prepare_data()
@@ -116,8 +111,8 @@ def fit(
         if loggers is None:
             loggers = [_logger(node, directory) for node in (nodes["logger"] or {}).values() if node]
         trainer = _trainer(given["trainer"], directory, callbacks, loggers)
-        # Lightning has torch ask the driver's management library for GPUs, so as not to spoil a later fork. Adam
-        # asks at every step, and nothing forks from here on.
+        # Lightning has torch ask the driver's management library for GPUs, so as not to spoil a later fork.
+        # Adam asks at every step, and nothing forks from here on.
         os.environ["PYTORCH_NVML_BASED_CUDA_CHECK"] = "0"
         flat = _flat(given)
         for logger in trainer.loggers:
@@ -142,7 +137,8 @@ def fit(
         for logger in trainer.loggers:
             if isinstance(logger, TensorBoardLogger):
                 figures = {name: value for name, value in metrics.items() if name.startswith("test/")}
-                compared = compared_settings(flat, _flat(_defaults(data)))
+                defaults = _flat(_completed({"data": {s.name: default(s) for s in fields(data.settings)}}))
+                compared = compared_settings(flat, defaults)
                 logger.log_hyperparams(compared, figures, step=trainer.global_step)
                 logger.finalize("success")
     return Run(directory, metrics, model.eval(), data, epochs, best_epoch)
@@ -185,9 +181,9 @@ def compared_settings(flat: Mapping[str, Any], defaults: Mapping[str, Any]) -> d
 def _completed(settings: Mapping[str, Any] | DictConfig | None) -> dict[str, Any]:
     """All settings of a run in plain containers: what is given, checked, and defaults for the rest."""
     if isinstance(settings, DictConfig):
-        own = OmegaConf.masked_copy(settings, [str(key) for key in settings if key != "hydra"])
-        settings = OmegaConf.to_container(own, resolve=True)  # type: ignore[assignment]
-    given: dict[str, Any] = {**(settings or {})}
+        ours = OmegaConf.masked_copy(settings, [str(key) for key in settings if key != "hydra"])
+        settings = OmegaConf.to_container(ours, resolve=True)  # type: ignore[assignment]
+    given: dict[str, Any] = dict(settings or {})
     known = [*GROUPS, "data", "trainer", "callbacks", "logger", *names(groups.Run)]
     for name in given:
         if name not in known:
@@ -199,12 +195,6 @@ def _completed(settings: Mapping[str, Any] | DictConfig | None) -> dict[str, Any
         with prefixed(f"{name}."):
             complete[name] = {**vars(group.of(own)), **own}  # type: ignore[attr-defined]
     return complete
-
-
-def _defaults(data: DataModule) -> dict[str, Any]:
-    defaults = {name: vars(group()) for name, group in GROUPS.items()} | vars(groups.Run())
-    defaults["trainer"] = vars(groups.Trainer())
-    return defaults | {"data": {spec.name: default(spec) for spec in fields(data.settings)}}
 
 
 def _callbacks(nodes: Mapping[str, Any] | None) -> list[Callback]:
@@ -237,13 +227,18 @@ def _quiet() -> Iterator[None]:
     """Lightning without its remarks on what it found, but with the profile that it was asked for."""
     levels = {"lightning.pytorch": logging.WARNING, "lightning.pytorch.profilers": logging.INFO}
     before = {name: logging.getLogger(name).level for name in levels}
-    try:
-        for name, level in levels.items():
-            logging.getLogger(name).setLevel(level)
-        yield
-    finally:
-        for name, level in before.items():
-            logging.getLogger(name).setLevel(level)
+    with warnings.catch_warnings():
+        # Batches are gathered from memory: worker processes would only copy them once more.
+        for known in ("does not have many workers", "isinstance.treespec, LeafSpec", "logging interval"):
+            warnings.filterwarnings("ignore", f".*{known}")
+        warnings.filterwarnings("ignore", "Checkpoint directory .* exists and is not empty")
+        try:
+            for name, level in levels.items():
+                logging.getLogger(name).setLevel(level)
+            yield
+        finally:
+            for name, level in before.items():
+                logging.getLogger(name).setLevel(level)
 
 
 def _write_json(path: Path, content: dict[str, float]) -> None:

@@ -19,7 +19,7 @@ from contractive.penalties import contraction_penalty, hessian_penalty
 from contractive.runs.checkpoints import read_checkpoint
 from contractive.settings import names, prefixed
 from contractive.training.history import NonFiniteLossError, StepHistory
-from contractive.training.optimizers import go_on, make_optimizer, make_scheduler
+from contractive.training.optimizers import make_optimizer, make_scheduler, replay
 from contractive.training.settings import Model, Optimizer, Scheduler, plain
 
 Batch = Tensor | Sequence[Tensor]  # x, or (x,), or (x, labels)
@@ -80,7 +80,7 @@ class ContractiveAutoencoder(Autoencoder, LightningModule):
         self._rates: dict[str, float] = {}  # lam and lr of the last step
         self._own_scaling = False  # whether the weights were made for the scaling there is, or none
         self._met: Scaler | None = None  # the data's, so that a difference is told once
-        self._resumed: Mapping[str, Any] | None = None
+        self._other_rates = False  # whether the run that is resumed was asked for others
         self._history: StepHistory | None = None
         self._generator: torch.Generator | None = None
 
@@ -122,16 +122,24 @@ class ContractiveAutoencoder(Autoencoder, LightningModule):
         """The optimiser of ``torch.optim`` that the settings name, and its schedule if they name one."""
         optimizer = make_optimizer(self.parameters(), self.hparams["optimizer"])
         settings = self.hparams["scheduler"]
-        if not settings.get("name"):
+        schedule = {"scheduler": make_scheduler(optimizer, settings)} if settings.get("name") else {}
+        self._at_start = {k: v for k, v in optimizer.param_groups[0].items() if k != "params"}
+        if not schedule:
             return optimizer
-        schedule = {"scheduler": make_scheduler(optimizer, settings)}
-        schedule |= {name: getattr(Scheduler.of(settings), name) for name in ("interval", "monitor")}
-        return {"optimizer": optimizer, "lr_scheduler": schedule}
+        about = {name: getattr(Scheduler.of(settings), name) for name in ("interval", "monitor")}
+        return {"optimizer": optimizer, "lr_scheduler": schedule | about}
 
     def lr_scheduler_step(self, scheduler: Any, metric: Any) -> None:
         """Take a step of the schedule, unless it waits for a loss: :meth:`on_train_epoch_end` takes that."""
         if not isinstance(scheduler, ReduceLROnPlateau):
             scheduler.step()
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """See whether the run that is resumed learns at the rates that this one is asked to learn at."""
+        saved = {"scheduler": {}} | checkpoint["hyper_parameters"]
+        self._other_rates = any(saved[name] != self.hparams[name] for name in ("optimizer", "scheduler"))
+        if self._other_rates:
+            checkpoint["lr_schedulers"] = []
 
     def setup(self, stage: str) -> None:
         """Take the scaling that the data module has fitted, unless the model has one of its own."""
@@ -192,25 +200,16 @@ class ContractiveAutoencoder(Autoencoder, LightningModule):
         """The code ``(batch, code_size)`` of one batch."""
         return self.encode(batch if isinstance(batch, Tensor) else batch[0])
 
-    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Remember how the run that is resumed was optimised; another schedule has no use for its state."""
-        self._resumed = checkpoint["hyper_parameters"]
-        if _schedule(self._resumed).get("name") != self.hparams["scheduler"].get("name"):
-            checkpoint["lr_schedulers"] = []
-
     def on_train_start(self) -> None:
-        """Make room for the steps between two looks at them; a resumed run learns as this one was asked to."""
+        """Make room for the steps between two looks at them; learn at the rates that were asked for."""
         self._history = StepHistory(self.terms, capacity=self.trainer.log_every_n_steps)  # type: ignore[attr-defined]
-        before, self._resumed = self._resumed, None
-        optimizer, settings = self.hparams["optimizer"], self.hparams["scheduler"]
-        if before is None or (before["optimizer"] == optimizer and _schedule(before) == settings):
-            return
-        steps = self.global_step if settings.get("interval") == "step" else self.current_epoch
-        schedules = [config.scheduler for config in self.trainer.lr_scheduler_configs]
-        same = _schedule(before).get("name") == settings.get("name")
-        lowered = self.trainer.optimizers[0]
-        lr_before = before["optimizer"]["lr"] if same else lowered.param_groups[0]["lr"]
-        go_on(lowered, schedules[0] if schedules else None, optimizer, settings, steps, lr_before)
+        if self._other_rates:
+            # A checkpoint brings back its own; what this run was asked for has the last word.
+            self.trainer.optimizers[0].param_groups[0].update(self._at_start)
+            by_step = self.hparams["scheduler"].get("interval") == "step"
+            for config in self.trainer.lr_scheduler_configs:
+                replay(config.scheduler, self.global_step if by_step else self.current_epoch)
+        self._other_rates = False
 
     def on_train_batch_end(self, outputs: Any, batch: Batch, batch_idx: int) -> None:
         """Log the averages of the last steps once there are enough of them."""
@@ -233,9 +232,10 @@ class ContractiveAutoencoder(Autoencoder, LightningModule):
                 )
         for config in self.trainer.lr_scheduler_configs:
             # Lightning would only do so after the checkpoints of the epoch are written.
+            metric = self.trainer.callback_metrics.get(str(config.monitor))
             every = self.trainer.check_val_every_n_epoch or 1
-            if config.reduce_on_plateau and (self.current_epoch + 1) % every == 0:
-                config.scheduler.step(self.trainer.callback_metrics[config.monitor])
+            if config.reduce_on_plateau and metric is not None and (self.current_epoch + 1) % every == 0:
+                config.scheduler.step(metric.item())  # type: ignore[arg-type]
 
     def check_steps(self) -> None:
         """Raise ``NonFiniteLossError`` if a term of the steps since the last look was not finite."""
@@ -325,9 +325,3 @@ class ContractiveAutoencoder(Autoencoder, LightningModule):
 
 def _is_fitted(scaler: Scaler) -> bool:
     return not (scaler.shift.eq(0).all() and scaler.scale.eq(1).all())
-
-
-def _schedule(hyper_parameters: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The settings of the schedule, of a checkpoint that may be older than they are."""
-    schedule: Mapping[str, Any] = hyper_parameters.get("scheduler") or {}
-    return schedule

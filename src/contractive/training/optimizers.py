@@ -61,37 +61,13 @@ def make_scheduler(optimizer: Optimizer, settings: Mapping[str, Any], group: str
     return _made(group, getattr(lr_scheduler, settings["name"]), arguments, optimizer=optimizer)
 
 
-def go_on(
-    optimizer: Optimizer,
-    schedule: Any,
-    optimizer_settings: Mapping[str, Any],
-    settings: Mapping[str, Any],
-    steps: int,
-    lr_before: float,
-) -> None:
-    """Set optimiser and schedule as configured after so many steps of the schedule.
-
-    A checkpoint brings back the settings of the run that is resumed; what this run was asked for has the
-    last word. What a schedule did follows from its settings, but for ``ReduceLROnPlateau``: that depends on
-    losses gone by, so its progress and the factor by which it lowered ``lr_before`` stay.
-    """
-    fresh = make_optimizer([torch.zeros(1)], optimizer_settings)
-    if schedule is not None:
-        replayed = make_scheduler(fresh, settings)
-        state = replayed.state_dict()
-        if isinstance(schedule, lr_scheduler.ReduceLROnPlateau):
-            fresh.param_groups[0]["lr"] *= optimizer.param_groups[0]["lr"] / lr_before
-            progress = ("best", "num_bad_epochs", "cooldown_counter", "last_epoch")
-            state |= {name: getattr(schedule, name) for name in progress}
-        else:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # that the optimiser took no steps
-                for _ in range(steps):
-                    replayed.step()
-            state = replayed.state_dict()
-        schedule.load_state_dict(state)
-    for group in optimizer.param_groups:
-        group.update({k: v for k, v in fresh.param_groups[0].items() if k != "params"})
+def replay(schedule: Any, steps: int) -> None:
+    """Let a new schedule take so many steps, or start anew if what it does depends on losses gone by."""
+    if not isinstance(schedule, lr_scheduler.ReduceLROnPlateau):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # that the optimiser took no steps in between
+            for _ in range(steps):
+                schedule.step()
 
 
 def _made(group: str, cls: type, arguments: dict[str, Any], **given: Any) -> Any:
