@@ -79,6 +79,7 @@ class StepHistory:
         if self._rows is None:
             return torch.empty(0, len(self.terms), dtype=torch.double)
         rows = self._rows[: len(self._steps)].double().cpu()
+        rows[torch.tensor(self._sizes).view(rows.shape) == 0] = 0.0
         bad = ~torch.isfinite(rows)
         if not bad.any():
             return rows

@@ -20,7 +20,7 @@ from contractive.runs.checkpoints import read_checkpoint
 from contractive.settings import names, prefixed
 from contractive.training.history import NonFiniteLossError, StepHistory
 from contractive.training.optimizers import make_optimizer, make_scheduler, replay
-from contractive.training.settings import Model, Optimizer, Scheduler, plain
+from contractive.training.settings import PLATEAU, Model, Optimizer, Scheduler, plain
 
 Batch = Tensor | Sequence[Tensor]  # x, or (x,), or (x, labels)
 log = logging.getLogger(__name__)
@@ -79,7 +79,7 @@ class ContractiveAutoencoder(Autoencoder, LightningModule):
         self.latest: dict[str, float] = {}
         self._rates: dict[str, float] = {}  # lam and lr of the last step
         self._own_scaling = False  # whether the weights were made for the scaling there is, or none
-        self._met: Scaler | None = None  # the data's, so that a difference is told once
+        self._told = False  # whether that of the data was found to be another
         self._other_rates = False  # whether the run that is resumed was asked for others
         self._history: StepHistory | None = None
         self._generator: torch.Generator | None = None
@@ -122,12 +122,16 @@ class ContractiveAutoencoder(Autoencoder, LightningModule):
         """The optimiser of ``torch.optim`` that the settings name, and its schedule if they name one."""
         optimizer = make_optimizer(self.parameters(), self.hparams["optimizer"])
         settings = self.hparams["scheduler"]
-        schedule = {"scheduler": make_scheduler(optimizer, settings)} if settings.get("name") else {}
+        schedule: dict[str, Any] = {}
+        if settings.get("name"):
+            schedule["scheduler"] = make_scheduler(optimizer, settings)
         self._at_start = {k: v for k, v in optimizer.param_groups[0].items() if k != "params"}
         if not schedule:
             return optimizer
-        about = {name: getattr(Scheduler.of(settings), name) for name in ("interval", "monitor")}
-        return {"optimizer": optimizer, "lr_scheduler": schedule | about}
+        schedule |= {name: getattr(Scheduler.of(settings), name) for name in ("interval", "monitor")}
+        if settings["name"] == PLATEAU:
+            schedule["frequency"] = self.trainer.check_val_every_n_epoch or 1
+        return {"optimizer": optimizer, "lr_scheduler": schedule}
 
     def lr_scheduler_step(self, scheduler: Any, metric: Any) -> None:
         """Take a step of the schedule, unless it waits for a loss: :meth:`on_train_epoch_end` takes that."""
@@ -233,8 +237,8 @@ class ContractiveAutoencoder(Autoencoder, LightningModule):
         for config in self.trainer.lr_scheduler_configs:
             # Lightning would only do so after the checkpoints of the epoch are written.
             metric = self.trainer.callback_metrics.get(str(config.monitor))
-            every = self.trainer.check_val_every_n_epoch or 1
-            if config.reduce_on_plateau and metric is not None and (self.current_epoch + 1) % every == 0:
+            due = config.reduce_on_plateau and (self.current_epoch + 1) % config.frequency == 0
+            if due and metric is not None:
                 config.scheduler.step(metric.item())  # type: ignore[arg-type]
 
     def check_steps(self) -> None:
@@ -260,9 +264,9 @@ class ContractiveAutoencoder(Autoencoder, LightningModule):
             torch.allclose(value.cpu(), mine.state_dict()[name].cpu())
             for name, value in theirs.state_dict().items()
         )
-        if not same and theirs is not self._met:
+        if not same and not self._told:
             log.warning("The model keeps the scaling that it was trained with; that of these data is another")
-        self._met = theirs
+        self._told = not same
 
     def _inputs(self, batch: Batch) -> Tensor:
         return self.scale(batch if isinstance(batch, Tensor) else batch[0])

@@ -7,7 +7,7 @@ from typing import Any
 from contractive.nn.corruption import Corruption
 from contractive.nn.settings import Network
 from contractive.penalties.settings import Hessian, penalty_settings
-from contractive.settings import Settings, group, prefixed, setting
+from contractive.settings import Settings, check_choice, group, prefixed, setting
 
 # Those of torch.optim that minimise from gradients alone, in one call a step.
 OPTIMIZERS = ("SGD", "Adam", "AdamW", "NAdam", "RAdam", "Adamax", "RMSprop", "Adagrad", "Adadelta")
@@ -85,6 +85,11 @@ class Scheduler(Schedule):
     )
     interval: str = setting("epoch", "after what it takes a step", choices=("epoch", "step"))
     monitor: str = setting("val/loss", "what ReduceLROnPlateau looks at", choices=METRICS)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.name == PLATEAU:
+            check_choice("interval", self.interval, ["epoch"])
 
 
 @dataclass
