@@ -298,9 +298,7 @@ def test_a_trained_model_keeps_its_scaling_and_says_so_once_where_the_data_have_
         assert not caplog.messages
         trainer().test(model, datamodule=Scaled("unit"))
         trainer().fit(model, datamodule=Scaled("unit"))
-    assert caplog.messages == [
-        "The model keeps the scaling that it was trained with; that of these data is another"
-    ]
+    assert caplog.messages == ["The model keeps its own scaling; that of these data is another"]
     assert torch.equal(model.scaler.shift, data.scaler.shift)
 
 
@@ -311,7 +309,7 @@ def test_a_loaded_model_without_scaling_takes_none(tmp_path, caplog):
     model = ContractiveAutoencoder.load_from_checkpoint(tmp_path / "a.ckpt")
     trainer().validate(model, datamodule=Scaled("unit"))
     assert model.scaler is None
-    assert sum("keeps the scaling" in message for message in caplog.messages) == 1
+    assert sum("keeps its own scaling" in message for message in caplog.messages) == 1
 
 
 def test_a_prediction_is_the_code():

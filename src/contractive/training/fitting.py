@@ -42,16 +42,8 @@ class Run:
     data: DataModule
     epochs: int
     best_epoch: int
-
-    @property
-    def best(self) -> Path:
-        """The checkpoint of the best epoch."""
-        return self.directory / FOLDER / "best.ckpt"
-
-    @property
-    def last(self) -> Path:
-        """The checkpoint from which the run can go on."""
-        return self.directory / FOLDER / "last.ckpt"
+    best: Path  # the checkpoint of the best epoch
+    last: Path  # the one from which the run can go on
 
 
 def fit(
@@ -123,7 +115,7 @@ def fit(
                 logger.log_hyperparams(flat)
         trainer.fit(model, datamodule=data, ckpt_path=resumed, weights_only=True)
         epochs = best_epoch = trainer.current_epoch
-        best = directory / FOLDER / "best.ckpt"
+        best, last = (directory / FOLDER / name for name in ("best.ckpt", "last.ckpt"))
         if best.is_file() and not trainer.fast_dev_run:  # type: ignore[attr-defined]
             checkpoint = read_checkpoint(best)
             model.load_state_dict(checkpoint["state_dict"])
@@ -141,7 +133,7 @@ def fit(
                 compared = compared_settings(flat, defaults)
                 logger.log_hyperparams(compared, figures, step=trainer.global_step)
                 logger.finalize("success")
-    return Run(directory, metrics, model.eval(), data, epochs, best_epoch)
+    return Run(directory, metrics, model.eval(), data, epochs, best_epoch, best, last)
 
 
 def check_resumable(model: ContractiveAutoencoder, path: Path, max_epochs: int, directory: Path) -> None:

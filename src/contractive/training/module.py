@@ -1,44 +1,37 @@
 """The contractive autoencoder as a LightningModule."""
 
-import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
 import torch
-from lightning import LightningModule
 from torch import Tensor
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 
-from contractive.nn.autoencoder import Autoencoder
 from contractive.nn.corruption import corrupt
 from contractive.nn.losses import reconstruction_loss
-from contractive.nn.scaling import Scaler
 from contractive.nn.settings import Network
 from contractive.penalties import contraction_penalty, hessian_penalty
 from contractive.runs.checkpoints import read_checkpoint
 from contractive.settings import names, prefixed
 from contractive.training.history import NonFiniteLossError, StepHistory
 from contractive.training.optimizers import make_optimizer, make_scheduler, replay
+from contractive.training.scaling import ScaledByData
 from contractive.training.settings import PLATEAU, Model, Optimizer, Scheduler, plain
 
 Batch = Tensor | Sequence[Tensor]  # x, or (x,), or (x, labels)
-log = logging.getLogger(__name__)
 
 
-class ContractiveAutoencoder(Autoencoder, LightningModule):
+class ContractiveAutoencoder(ScaledByData):
     """An autoencoder whose code is kept insensitive to its input.
 
     Minimises the average over examples of ``L(x, g(f(x))) + lam · ‖J_f(x)‖²_F`` (Rifai et al., ICML 2011,
     eq. 4), all terms summed inside an example. One class expresses the family: ``lam=0`` is the plain
     autoencoder, weight decay is the optimiser's.
 
-    A model that has not been trained takes the scaling that its data module has fitted; one that has been
-    trained, loaded or fitted by hand keeps its own.
-
     Args:
         input_shape: shape of one example, such as ``(1, 28, 28)``.
-        scaled: whether inputs are scaled first; the data module fits ``scaler``.
+        scaled: whether inputs are scaled first; see :class:`contractive.training.scaling.ScaledByData`.
         optimizer: ``name``, a class of ``torch.optim``, and its arguments.
         scheduler: ``name``, a class of ``torch.optim.lr_scheduler``, its arguments, and ``interval`` and
             ``monitor``; empty for a constant rate.
@@ -68,18 +61,12 @@ class ContractiveAutoencoder(Autoencoder, LightningModule):
             optimizer = {**vars(Optimizer.of(optimizer or {})), **(optimizer or {})}
         with prefixed("scheduler."):
             Scheduler.of(scheduler or {})
-        own = {
-            "input_shape": input_shape,
-            "scaled": scaled,
-            "optimizer": optimizer,
-            "scheduler": scheduler or {},
-        }
+        hparams = {"optimizer": optimizer, "scheduler": scheduler or {}, **vars(objective)}
         # Plain containers only: a checkpoint is read back with weights_only=True.
-        self.save_hyperparameters(plain(own | vars(objective)), logger=False)
+        hparams = plain(hparams | {"input_shape": input_shape, "scaled": scaled})
+        self.save_hyperparameters(hparams, logger=False)
         self.latest: dict[str, float] = {}
         self._rates: dict[str, float] = {}  # lam and lr of the last step
-        self._own_scaling = False  # whether the weights were made for the scaling there is, or none
-        self._told = False  # whether that of the data was found to be another
         self._other_rates = False  # whether the run that is resumed was asked for others
         self._history: StepHistory | None = None
         self._generator: torch.Generator | None = None
@@ -115,7 +102,7 @@ class ContractiveAutoencoder(Autoencoder, LightningModule):
         checkpoint = read_checkpoint(checkpoint_path, map_location)
         model = cls(**{**checkpoint["hyper_parameters"], **settings})
         model.load_state_dict(checkpoint["state_dict"])
-        model._own_scaling = True
+        model.scaling_is_own = True
         return model.to(map_location).eval()
 
     def configure_optimizers(self) -> Any:
@@ -145,49 +132,24 @@ class ContractiveAutoencoder(Autoencoder, LightningModule):
         if self._other_rates:
             checkpoint["lr_schedulers"] = []
 
-    def setup(self, stage: str) -> None:
-        """Take the scaling that the data module has fitted, unless the model has one of its own."""
-        scaler = self._scaler_of_the_data
-        if scaler is None or self._own_scaling or (self.scaler is not None and _is_fitted(self.scaler)):
-            return
-        if self.scaler is None:
-            self.scaler = Scaler(self.input_shape).to(self.device)
-            self.hparams["scaled"] = True
-        self.scaler.load_state_dict(scaler.state_dict())
-
-    def on_fit_start(self) -> None:
-        """Check the scaling, now that a checkpoint's is back; from now on the weights are made for it."""
-        self._check_scaling()
-        self._own_scaling = True
-
-    def on_validation_start(self) -> None:
-        """Check the scaling, where no training has done so."""
-        if self.trainer.state.fn != "fit":
-            self._check_scaling()
-
-    on_test_start = on_predict_start = on_validation_start
-
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """The loss of one batch; its terms go to the history, which is read every so many steps."""
         assert self._history is not None
         x = self._inputs(batch)
         generator = self._seeded(x.device, self.global_step)
-        seen = (
-            corrupt(x, **self.objective.corruption, generator=generator) if self.objective.corruption else x
-        )
+        corruption = self.objective.corruption
+        seen = corrupt(x, **corruption, generator=generator) if corruption else x
         lam = self._lam_now(batch_idx)
-        # Without a weight the penalty is only looked at, at the last step before anybody sees it.
-        looked_at = lam > 0 or self._history.due or batch_idx + 1 == self.trainer.num_training_batches
-        if lam > 0:
-            code, penalty = self._penalty(seen, generator)
-        else:
-            code, penalty = self.encoder(seen), x.new_zeros(())
-            if looked_at:
-                with torch.no_grad():
-                    penalty = self._penalty(seen, generator)[1]
+        code, penalty = self._penalty(seen, generator) if lam > 0 else (self.encoder(seen), x.new_zeros(()))
         terms = self._terms(x, seen, code, penalty, lam, generator)
+        # Without a weight the penalty is only looked at, at the last step before anybody sees it; after all
+        # else, so that no other draw depends on it.
+        looked_at = self._history.due or batch_idx + 1 == self.trainer.num_training_batches
+        if lam == 0 and looked_at:
+            with torch.no_grad():
+                terms["penalty"] = self._penalty(seen, generator)[1]
         row = torch.stack([term.detach() for term in terms.values()])
-        unknown = () if looked_at else ("penalty",)
+        unknown = () if lam > 0 or looked_at else ("penalty",)
         self._history.add(row, batch_size=len(x), step=self.global_step, unknown=unknown)
         self._rates = {"lam": lam, "lr": self.trainer.optimizers[0].param_groups[0]["lr"]}
         return terms["loss"]
@@ -246,28 +208,6 @@ class ContractiveAutoencoder(Autoencoder, LightningModule):
         assert self._history is not None
         self._history.check()
 
-    @property
-    def _scaler_of_the_data(self) -> Scaler | None:
-        scaler = getattr(getattr(self.trainer, "datamodule", None), "scaler", None)
-        return scaler if isinstance(scaler, Scaler) else None
-
-    def _check_scaling(self) -> None:
-        theirs, mine = self._scaler_of_the_data, self.scaler
-        if theirs is None:
-            if mine is not None and not self._own_scaling and not _is_fitted(mine):
-                raise ValueError(
-                    "scaled=True, but nothing has fitted model.scaler: give a DataModule with a scaling, call"
-                    " model.scaler.fit(x, kind), or leave scaled=True out"
-                )
-            return
-        same = mine is not None and all(
-            torch.allclose(value.cpu(), mine.state_dict()[name].cpu())
-            for name, value in theirs.state_dict().items()
-        )
-        if not same and not self._told:
-            log.warning("The model keeps the scaling that it was trained with; that of these data is another")
-        self._told = not same
-
     def _inputs(self, batch: Batch) -> Tensor:
         return self.scale(batch if isinstance(batch, Tensor) else batch[0])
 
@@ -325,7 +265,3 @@ class ContractiveAutoencoder(Autoencoder, LightningModule):
         # Straight to the loggers: LightningModule.log would cost as much as a small training step.
         for logger in self.loggers:
             logger.log_metrics(values | {"epoch": self.current_epoch}, step=self.global_step)
-
-
-def _is_fitted(scaler: Scaler) -> bool:
-    return not (scaler.shift.eq(0).all() and scaler.scale.eq(1).all())

@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.optim import Optimizer, lr_scheduler
 
 from contractive.settings import names, nearest
-from contractive.training.settings import Schedule, Scheduler
+from contractive.training.settings import Scheduler
 
 # One kernel for all parameters instead of a dozen for each: where torch has it for every device.
 FUSED = ("Adam", "AdamW")
@@ -52,7 +52,7 @@ def make_scheduler(optimizer: Optimizer, settings: Mapping[str, Any], group: str
     >>> optimizer.step(); schedule.step(); schedule.get_last_lr()
     [0.5]
     """
-    own = names(Scheduler if group == "scheduler" else Schedule)
+    own = names(Scheduler) if group == "scheduler" else ("name", "schedulers")
     arguments = {name: value for name, value in settings.items() if name not in own}
     if nested := settings.get("schedulers"):
         arguments["schedulers"] = [

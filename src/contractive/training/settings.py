@@ -61,35 +61,23 @@ class Optimizer(Settings):
 
 
 @dataclass
-class Schedule(Settings):
+class Scheduler(Settings):
     """A class of ``torch.optim.lr_scheduler`` by name; what else it takes is its own to decide."""
 
     open = True
 
-    name: str = setting("ConstantLR", "class of torch.optim.lr_scheduler", choices=SCHEDULES)
-    schedulers: list[Any] = setting([], "those that SequentialLR or ChainedScheduler combine")
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        for number, settings in enumerate(self.schedulers):
-            with prefixed(f"schedulers[{number}]."):
-                Schedule.of(settings)
-
-
-@dataclass
-class Scheduler(Schedule):
-    """The schedule of a run's learning rate."""
-
-    name: str | None = setting(  # type: ignore[assignment]
-        None, "class of torch.optim.lr_scheduler; null: a constant rate", choices=(*SCHEDULES, PLATEAU)
-    )
+    name: str | None = setting(None, "class; null: a constant rate", choices=(*SCHEDULES, PLATEAU))
     interval: str = setting("epoch", "after what it takes a step", choices=("epoch", "step"))
-    monitor: str = setting("val/loss", "what ReduceLROnPlateau looks at", choices=METRICS)
+    monitor: str = setting("val/loss", f"what {PLATEAU} looks at", choices=METRICS)
+    schedulers: list[Any] = setting([], "those that SequentialLR or ChainedScheduler combine")
 
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.name == PLATEAU:
             check_choice("interval", self.interval, ["epoch"])
+        for number, each in enumerate(self.schedulers):
+            with prefixed(f"schedulers[{number}]."):
+                check_choice("name", Scheduler.of(each).name, SCHEDULES)
 
 
 @dataclass
