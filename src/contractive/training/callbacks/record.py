@@ -16,7 +16,6 @@ class Record(Callback):
     """
 
     _writer: CurveWriter | None = None
-    _rates: dict[str, float]  # of the last step
     _row: dict[str, float] | None = None  # what is known of a row that is not yet written
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -24,17 +23,10 @@ class Record(Callback):
         if trainer.is_global_zero:
             self._writer = CurveWriter(Path(trainer.default_root_dir), trainer.global_step)
 
-    def on_train_batch_start(
-        self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int
-    ) -> None:
-        """Note the rates of this step: at the end of the epoch those of the next one are set already."""
-        lam_now = getattr(pl_module, "lam_now", None)
-        self._rates = {"lam": lam_now(batch_idx)} if lam_now else {}
-        self._rates["lr"] = trainer.optimizers[0].param_groups[0]["lr"]
-
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Begin a row: the averages of the epoch are there once the module has logged them, after this."""
-        self._row = {"epoch": trainer.current_epoch + 1, "step": trainer.global_step} | self._rates
+        self._row = {"epoch": trainer.current_epoch + 1, "step": trainer.global_step}
+        self._row |= getattr(pl_module, "rates", {})
 
     def on_save_checkpoint(
         self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]
