@@ -60,7 +60,7 @@ class FileSource(Source):
                 raise FileNotFoundError(f"{name}: there is nothing at {str(value)!r}")
 
 
-def source_settings(source: Any, **options: Any) -> Source:
+def source_settings(source: Any = None, **options: Any) -> Source:
     """The settings of a source.
 
     Raises:

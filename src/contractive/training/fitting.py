@@ -3,9 +3,9 @@
 import json
 import logging
 import os
-import shlex
 import time
 import warnings
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +14,7 @@ from hydra.utils import instantiate
 from lightning import Trainer, seed_everything
 from lightning.pytorch.loggers import TensorBoardLogger
 from omegaconf import DictConfig, OmegaConf
-from rich.console import Console
-from rich.table import Table
 
-from contractive.commands.train import plain
 from contractive.runs.checkpoints import read_checkpoint
 from contractive.training.callbacks.checkpoints import carry_over_best
 from contractive.training.datamodule import DataModule
@@ -34,15 +31,21 @@ COMPARED = (
 )
 
 
-def train(config: DictConfig, directory: Path) -> float:
+@dataclass(frozen=True)
+class Run:
+    """What a run came to."""
+
+    directory: Path
+    metrics: dict[str, float]
+    epochs: int
+
+
+def fit(config: DictConfig, *, directory: Path) -> Run:
     """Train, test the best epoch, and leave the run's files in ``directory``.
 
     Args:
         config: the composed configuration.
         directory: where the run is written.
-
-    Returns:
-        The metric that ``optimized_metric`` names.
 
     Raises:
         ValueError, FileNotFoundError: if the data or the checkpoint to resume from are not as they should be.
@@ -55,7 +58,8 @@ def train(config: DictConfig, directory: Path) -> float:
     warnings.filterwarnings("ignore", ".*isinstance.treespec, LeafSpec.*")
     warnings.filterwarnings("ignore", ".*smaller than the logging interval.*")
     warnings.filterwarnings("ignore", "Checkpoint directory .* exists and is not empty")
-    settings = plain(config)
+    named = [str(name) for name in config if name not in ("callbacks", "logger", "hydra")]
+    settings: Any = OmegaConf.to_container(OmegaConf.masked_copy(config, named), resolve=True)
     seed_everything(settings["seed"], verbose=False)
     data = DataModule(**settings["data"], seed=settings["seed"])
     data.prepare_data()
@@ -76,8 +80,8 @@ def train(config: DictConfig, directory: Path) -> float:
     trainer = Trainer(
         **settings["trainer"],
         default_root_dir=directory,
-        callbacks=list(instantiate(config.callbacks).values()),
-        logger=list(instantiate(config.logger).values()),
+        callbacks=_built(config.callbacks, directory),
+        logger=_built(config.logger, directory),
     )
     # Lightning has torch ask the driver's management library for GPUs, so as not to spoil a later fork. Adam
     # asks at every step, and nothing forks from here on.
@@ -103,10 +107,7 @@ def train(config: DictConfig, directory: Path) -> float:
             figures = {name: value for name, value in metrics.items() if name.startswith("test/")}
             logger.log_hyperparams(compared_settings(settings), figures, step=trainer.global_step)
             logger.finalize("success")
-    if trainer.is_global_zero:
-        print_summary(metrics, directory, epochs)
-    value: float = metrics[settings["optimized_metric"]]
-    return value
+    return Run(directory, metrics, epochs)
 
 
 def check_resumable(model: ContractiveAutoencoder, path: Path, max_epochs: int, directory: Path) -> None:
@@ -133,29 +134,19 @@ def check_resumable(model: ContractiveAutoencoder, path: Path, max_epochs: int, 
         carry_over_best(path, directory)
 
 
-def print_summary(metrics: dict[str, float], directory: Path, epochs: int) -> None:
-    """Print the figures, where the run was written, and what to type next."""
-    table = Table(
-        "",
-        "validation",
-        "test",
-        title=f"Best of {epochs} epochs: {metrics['best_epoch']}",
-        title_justify="left",
-    )
-    for term in (key.removeprefix("test/") for key in metrics if key.startswith("test/")):
-        table.add_row(term, f"{metrics[f'val/{term}']:.5g}", f"{metrics[f'test/{term}']:.5g}")
-    console = Console()
-    console.print(table)
-    run = directory if not directory.is_relative_to(Path.cwd()) else directory.relative_to(Path.cwd())
-    given = [
-        o for o in HydraConfig.get().overrides.task if not o.startswith(("ckpt_path=", "trainer.max_epochs="))
+def _built(nodes: Any, directory: Path) -> list[Any]:
+    """What a group of the configuration describes, told where the run is written."""
+    checkpoints = directory / "checkpoints"
+    where = {
+        "BestCheckpoint": {"dirpath": checkpoints},
+        "LastCheckpoint": {"dirpath": checkpoints},
+        "SaveOnInterrupt": {"path": checkpoints / "last.ckpt"},
+        "TensorBoardLogger": {"save_dir": directory},
+        "CSVLogger": {"save_dir": directory},
+    }
+    return [
+        instantiate(node, **where.get(node["_target_"].rsplit(".", 1)[-1], {})) for node in nodes.values()
     ]
-    resume = shlex.join(
-        [*given, f"ckpt_path={run}/checkpoints/last.ckpt", f"trainer.max_epochs={2 * epochs}"]
-    )
-    print(f"Written to {run} in {metrics['seconds']:.0f} s")
-    print(f"Look at it:  tensorboard --logdir {run}")
-    print(f"Resume it:   python train.py {resume}")
 
 
 def _write_json(path: Path, content: dict[str, float]) -> None:

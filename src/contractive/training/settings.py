@@ -9,6 +9,22 @@ from contractive.settings import Settings, group, setting
 
 # Those of torch.optim that minimise from gradients alone, in one call a step.
 OPTIMIZERS = ("SGD", "Adam", "AdamW", "NAdam", "RAdam", "Adamax", "RMSprop", "Adagrad", "Adadelta")
+# Those of torch.optim.lr_scheduler that a configuration can describe.
+SCHEDULERS = (
+    "StepLR",
+    "MultiStepLR",
+    "ConstantLR",
+    "LinearLR",
+    "ExponentialLR",
+    "PolynomialLR",
+    "CosineAnnealingLR",
+    "CosineAnnealingWarmRestarts",
+    "ChainedScheduler",
+    "SequentialLR",
+    "ReduceLROnPlateau",
+    "CyclicLR",
+    "OneCycleLR",
+)
 METRICS = tuple(
     f"{stage}/{term}" for stage in ("val", "test") for term in ("loss", "reconstruction", "penalty")
 )
@@ -37,6 +53,17 @@ class Optimizer(Settings):
     name: str = setting("Adam", "class of torch.optim", choices=OPTIMIZERS)
     lr: float = setting(1e-3, "learning rate", above=0)
     weight_decay: float = setting(0.0, "weight of the squared weights", low=0)
+
+
+@dataclass
+class Scheduler(Settings):
+    """A class of ``torch.optim.lr_scheduler`` by name; what else it takes is its own to decide."""
+
+    open = True
+
+    name: str = setting("", "class of torch.optim.lr_scheduler", choices=SCHEDULERS)
+    interval: str = setting("epoch", "after what it steps", choices=("epoch", "step"))
+    monitor: str = setting("val/loss", "the metric that ReduceLROnPlateau looks at")
 
 
 @dataclass
