@@ -1,6 +1,7 @@
 """Fixtures shared by all tests."""
 
 import os
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -15,6 +16,35 @@ def mnist_root() -> Path:
     if not root:
         pytest.skip("CONTRACTIVE_DATA is not set: it names the folder that holds MNIST/raw")
     return Path(root)
+
+
+@pytest.fixture(scope="session")
+def environment() -> dict[str, str]:
+    """The environment of a process that is to import this tree, whatever is installed."""
+    paths = [str(Path(__file__).parents[1] / "src"), os.environ.get("PYTHONPATH")]
+    return os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, paths)), "HYDRA_FULL_ERROR": "0"}
+
+
+@pytest.fixture(scope="session")
+def run_without_torch(
+    environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory
+) -> Callable[..., subprocess.CompletedProcess[str]]:
+    """``python …`` in a process of its own, in which whoever imports torch fails."""
+    folder = tmp_path_factory.mktemp("no_torch")
+    (folder / "torch.py").write_text("raise SystemError('torch was imported')")
+    paths = os.pathsep.join([str(folder), environment["PYTHONPATH"]])
+
+    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, *arguments],
+            cwd=Path(__file__).parents[1],
+            env=environment | {"PYTHONPATH": paths},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    return run
 
 
 @pytest.fixture

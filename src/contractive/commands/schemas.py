@@ -8,10 +8,9 @@ from hydra.core.config_store import ConfigStore
 from omegaconf import DictConfig, OmegaConf
 
 from contractive.data.settings import SOURCES
-from contractive.nn.settings import Corruption
 from contractive.penalties.settings import METHODS, Hessian
 from contractive.settings import Settings, choices, chosen
-from contractive.training.settings import Model, Optimizer, Run, Scheduler, Trainer
+from contractive.training.settings import Corruption, Model, Optimizer, Run, Scheduler, Trainer
 
 CONFIG_DIR = Path(__file__).parents[3] / "conf"
 
