@@ -3,7 +3,7 @@
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -18,27 +18,31 @@ def mnist_root() -> Path:
     return Path(root)
 
 
-@pytest.fixture(scope="session")
-def environment() -> dict[str, str]:
-    """The environment of a process that is to import this tree, whatever is installed."""
-    paths = [str(Path(__file__).parents[1] / "src"), os.environ.get("PYTHONPATH")]
-    return os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, paths)), "HYDRA_FULL_ERROR": "0"}
+SRC = str(Path(__file__).parents[1] / "src")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="session", autouse=True)
+def this_tree() -> Iterator[None]:
+    """Processes that a test starts import the tree that the test stands in, whatever is installed."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", SRC, prepend=os.pathsep)
+        yield
+
+
+@pytest.fixture
 def run_without_torch(
-    environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Callable[..., subprocess.CompletedProcess[str]]:
     """``python …`` in a process of its own, in which whoever imports torch fails."""
     folder = tmp_path_factory.mktemp("no_torch")
     (folder / "torch.py").write_text("raise SystemError('torch was imported')")
-    paths = os.pathsep.join([str(folder), environment["PYTHONPATH"]])
+    environment = {"PYTHONPATH": os.pathsep.join([str(folder), SRC]), "HYDRA_FULL_ERROR": "0"}
 
     def run(*arguments: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             [sys.executable, *arguments],
             cwd=Path(__file__).parents[1],
-            env=environment | {"PYTHONPATH": paths},
+            env=os.environ | environment,
             capture_output=True,
             text=True,
             check=False,

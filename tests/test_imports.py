@@ -43,11 +43,10 @@ def needs_no_torch(module):
     )
 
 
-def test_every_module_can_be_the_first_one_imported(environment):
+def test_every_module_can_be_the_first_one_imported():
     assert len(MODULES) > 50
     done = subprocess.run(
         [sys.executable, "-c", EACH_IN_A_FORK, *MODULES],
-        env=environment,
         capture_output=True,
         text=True,
         check=False,
@@ -62,7 +61,7 @@ def test_settings_commands_and_the_report_are_imported_without_torch(run_without
     assert done.returncode == 0, done.stderr
 
 
-def test_a_process_that_a_test_starts_imports_the_tree_that_the_test_stands_in(environment):
+def test_a_process_that_a_test_starts_imports_the_tree_that_the_test_stands_in():
     code = "import contractive; print(contractive.__file__)"
-    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.stdout.strip() == str(SRC / "contractive" / "__init__.py")

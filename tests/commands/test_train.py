@@ -97,13 +97,43 @@ def test_the_saved_configuration_of_a_run_refuses_an_unknown_key_too(failing_fit
         main()
 
 
-def test_the_value_of_a_run_is_the_metric_that_was_named(monkeypatch, tmp_path):
-    run = SimpleNamespace(metrics={"val/loss": 1.0, "test/penalty": 2.0})
+@pytest.fixture
+def trained(monkeypatch, tmp_path):
+    """``train.py …`` whose training has been done already."""
+    metrics = {f"{stage}/loss": value for stage, value in (("val", 1.25), ("test", 2.5))}
+    run = SimpleNamespace(
+        metrics=metrics | {"best_epoch": 3, "seconds": 7.2}, epochs=4, directory=tmp_path / "run"
+    )
     monkeypatch.setattr(contractive.training.fitting, "fit", lambda config, directory: run)
-    printed = []
-    monkeypatch.setattr(command, "print_summary", printed.append)
-    assert command.train(OmegaConf.create({"optimized_metric": "test/penalty"}), tmp_path) == 2.0
-    assert printed == [run]
+    arguments = ["model.lam=0.5", "trainer.max_epochs=4", "optimized_metric=test/loss"]
+    monkeypatch.setattr(sys, "argv", ["train.py", *arguments, f"hydra.run.dir={tmp_path}/run"])
+    return run
+
+
+def test_the_summary_has_the_figures_and_what_to_type_next(trained, capsys):
+    main()
+    printed = capsys.readouterr().out
+    assert "Best of 4 epochs: 3" in printed
+    assert "1.25" in printed and "2.5" in printed
+    assert f"Written to {trained.directory} in 7 s" in printed
+    assert (
+        f"python train.py model.lam=0.5 optimized_metric=test/loss"
+        f" ckpt_path={trained.directory}/checkpoints/last.ckpt trainer.max_epochs=8\n"
+    ) in printed
+
+
+def test_of_several_processes_only_the_first_prints(trained, capsys, monkeypatch):
+    from lightning.pytorch.utilities import rank_zero_only
+
+    monkeypatch.setattr(rank_zero_only, "rank", 1)
+    main()
+    assert capsys.readouterr().out == ""
+
+
+def test_the_value_of_a_run_is_the_metric_that_was_named(trained, monkeypatch):
+    monkeypatch.setattr(command, "print_summary", lambda run: None)
+    config = OmegaConf.create({"optimized_metric": "test/loss"})
+    assert command.train(config, trained.directory) == 2.5
 
 
 def test_an_error_of_several_lines_becomes_one():
