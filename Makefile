@@ -14,6 +14,7 @@ lint: .venv/installed
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy
+	.venv/bin/lint-imports
 
 format: .venv/installed
 	.venv/bin/ruff check --fix .

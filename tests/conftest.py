@@ -1,8 +1,9 @@
 """Fixtures shared by all tests."""
 
 import os
+import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,39 @@ def mnist_root() -> Path:
     if not root:
         pytest.skip("CONTRACTIVE_DATA is not set: it names the folder that holds MNIST/raw")
     return Path(root)
+
+
+SRC = str(Path(__file__).parents[1] / "src")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def this_tree() -> Iterator[None]:
+    """Processes that a test starts import the tree that the test stands in, whatever is installed."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", SRC, prepend=os.pathsep)
+        yield
+
+
+@pytest.fixture
+def run_without_torch(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Callable[..., subprocess.CompletedProcess[str]]:
+    """``python …`` in a process of its own, in which whoever imports torch fails."""
+    folder = tmp_path_factory.mktemp("no_torch")
+    (folder / "torch.py").write_text("raise SystemError('torch was imported')")
+    environment = {"PYTHONPATH": os.pathsep.join([str(folder), SRC]), "HYDRA_FULL_ERROR": "0"}
+
+    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, *arguments],
+            cwd=Path(__file__).parents[1],
+            env=os.environ | environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    return run
 
 
 @pytest.fixture

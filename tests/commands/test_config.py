@@ -1,10 +1,17 @@
 """The composed configuration."""
 
+from dataclasses import fields
+
 import pytest
 from hydra import compose, initialize_config_dir
+from omegaconf import OmegaConf
 
-from contractive.commands.check import check_config
-from contractive.commands.train import CONFIG_DIR, plain
+from contractive.commands.check import check_config, plain
+from contractive.commands.explain import groups
+from contractive.commands.schemas import CONFIG_DIR, SCHEMAS, register
+from contractive.settings import default
+
+register()
 
 
 def composed(*overrides):
@@ -12,29 +19,15 @@ def composed(*overrides):
         return plain(compose("config", overrides=list(overrides)))
 
 
-def choices(group):
-    return [f"{group}={file.stem}" for file in sorted((CONFIG_DIR / group).glob("*.yaml"))]
+CHOICES = [f"{group}={name}" for group, names in groups().items() for name in names]
 
 
-GROUPS = (
-    "model",
-    "model/penalty",
-    "model/corruption",
-    "lam",
-    "optimizer",
-    "trainer",
-    "callbacks",
-    "logger",
-    "experiment",
-)
-
-
-@pytest.mark.parametrize("choice", [choice for group in GROUPS for choice in choices(group)])
+@pytest.mark.parametrize("choice", [choice for choice in CHOICES if not choice.startswith("data=")])
 def test_every_choice_composes_and_is_valid(choice):
     check_config(composed(choice))
 
 
-@pytest.mark.parametrize("choice", choices("data"))
+@pytest.mark.parametrize("choice", [choice for choice in CHOICES if choice.startswith("data=")])
 def test_every_source_is_valid_once_it_has_a_path(choice, tmp_path):
     config = composed(choice)
     if "path" in config["data"]:
@@ -63,9 +56,83 @@ def test_lam_has_named_settings_and_a_number_has_the_last_word(name, lam):
         ("data.val_fraction=0.95", r"data\.val_fraction=0\.95 and test_fraction=0\.1 leave nothing"),
         ("+data.colour=true", r"data\.colour: digits takes no settings of its own"),
         ("+model.colour=true", r"model\.colour: there is no such setting"),
+        ("+model.lama=1", r"model\.lama: there is no such setting; did you mean lam"),
+        ("+model.penalty.probe=2", r"model\.penalty\.probe is not .* did you mean probes"),
+        ("+model.hessian.colour=2", r"model\.hessian\.colour: there is no such setting"),
+        ("+lamda=5", r"there is no setting 'lamda'; did you mean model\.lam\?"),
+        ("+seeds=3", r"there is no setting 'seeds'; did you mean seed\?"),
+        ("+max_epochs=3", r"there is no setting 'max_epochs'; did you mean trainer\.max_epochs\?"),
+        ("+foo.bar=1", r"there is no setting 'foo' \(python"),
+        ("callbacks.pictrues.examples=4", r"callbacks\.pictrues names no class"),
+        ("+logger.mine.name=x", r"logger\.mine names no class"),
+        ("scheduler.name=StepRL", r"scheduler\.name must be one of .*; got 'StepRL'; did you mean StepLR"),
+        ("+scheduler.step_size=3", r"scheduler\.name must be one of"),
         ("ckpt_path=nowhere.ckpt", r"ckpt_path: there is no file 'nowhere\.ckpt'"),
     ],
 )
 def test_a_mistake_names_the_full_key(override, said):
     with pytest.raises((ValueError, FileNotFoundError), match=said):
         check_config(composed(override))
+
+
+@pytest.mark.parametrize(
+    "argument",
+    [
+        "+trainer.max_steps=5",
+        "+optimizer.nesterov=true",
+        "scheduler.name=StepLR",
+        "+scheduler.name=StepLR",
+        "+callbacks.pictures.every_n_epochs=5",
+        "callbacks.pictures.every_n_epochs=5",
+        "+callbacks.mine._target_=some.Class",
+        "+logger.mine._target_=some.Logger",
+        "+logger.tensorboard.prefix=x",
+        "+hydra.job.env_set.A=b",
+    ],
+)
+def test_what_is_an_argument_of_a_class_of_another_library_is_let_through(argument):
+    key, value = argument.lstrip("+").split("=")
+    config = composed(argument)
+    check_config(config)
+    for word in key.split(".") if not key.startswith("hydra") else []:
+        config = config[word]
+    assert key.startswith("hydra") or str(config).lower() == value.lower()
+
+
+def test_a_schedule_is_described_by_its_class_and_arguments():
+    assert composed()["scheduler"] == {}
+    assert composed("scheduler=cosine", "trainer.max_epochs=7")["scheduler"] == {
+        "name": "CosineAnnealingLR",
+        "T_max": 7,
+    }
+    chained = composed("scheduler=linear_warmup_cosine", "trainer.max_epochs=7")["scheduler"]
+    assert chained["name"] == "ChainedScheduler"
+    warmup, cosine = chained["schedulers"]
+    assert (warmup["name"], warmup["total_iters"]) == ("LinearLR", 5)
+    assert cosine == {"name": "CosineAnnealingLR", "T_max": 7}
+    assert composed("scheduler=plateau")["scheduler"] == {"name": "ReduceLROnPlateau"}
+    assert composed("scheduler.name=StepLR", "+scheduler.step_size=10")["scheduler"] == {
+        "name": "StepLR",
+        "step_size": 10,
+    }
+
+
+@pytest.mark.parametrize("name", ["run", "model", "trainer", "data/digits", "data/table", "data/mnist"])
+def test_what_is_composed_without_arguments_are_the_defaults_of_the_dataclass(name):
+    group, _, choice = name.partition("/")
+    config = composed(f"data={choice}") if choice else composed()
+    config = config if name == "run" else config[group]
+    for field in fields(SCHEMAS[name]):
+        if "build" not in field.metadata:
+            assert config[field.name] == default(field), field.name
+
+
+def test_no_file_repeats_a_default():
+    for choice in CHOICES:
+        group, name = choice.split("=")
+        written = OmegaConf.to_container(OmegaConf.load(CONFIG_DIR / group / f"{name}.yaml"))
+        schema = SCHEMAS.get("model" if group == "lam" else f"{group}/{name}") or SCHEMAS.get(group)
+        for field in fields(schema) if schema else ():
+            # Which one it is, a choice's file says even where it is the default.
+            if field.name in written and field.name not in ("name", "kind"):
+                assert written[field.name] != default(field), f"{choice} repeats {field.name}"

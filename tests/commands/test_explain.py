@@ -4,7 +4,9 @@ import pytest
 from hydra import compose, initialize_config_dir
 
 from contractive.commands.explain import explain
-from contractive.commands.train import CONFIG_DIR
+from contractive.commands.schemas import CONFIG_DIR, register
+
+register()
 
 
 @pytest.mark.parametrize(
@@ -21,6 +23,21 @@ from contractive.commands.train import CONFIG_DIR
         ("model.penalty.fraction=0.5", "model.penalty.fraction belongs to model/penalty=hutchinson"),
         ("+model.lam=1", "model.lam exists already: write model.lam=VALUE, without the +"),
         ("model.lam", "write KEY=VALUE"),
+        ("model.lam=abc", "model.lam must be a number; got 'abc'"),
+        ("model.lam=null", "model.lam must be a number; got null"),
+        ("model.lam=true", "model.lam must be a number; got True"),
+        ("model.hidden=512", "model.hidden must be a list in brackets, such as [512,64]; got 512"),
+        ("model.hidden=[8,a]", "model.hidden[1] must be an integer; got 'a'"),
+        ("model.tied=maybe", "model.tied must be true or false; got 'maybe'"),
+        ("model.penalty=3", "model.penalty must be a group of settings"),
+        ("model.penalty.probes=1.5", "model.penalty.probes must be an integer; got 1.5"),
+        ("trainer.max_epochs=1.5", "trainer.max_epochs must be an integer; got 1.5"),
+        ("trainer.gradient_clip_val=x", "trainer.gradient_clip_val must be a number; got 'x'"),
+        ("seed=x", "seed must be an integer; got 'x'"),
+        ("trainer=", "trainer= does not exist: trainer is one of cpu"),
+        ("trainer.max_epoch=3", "did you mean trainer.max_epochs?"),
+        ("optimizer.momentum=0.5", "optimizer.momentum belongs to optimizer=sgd"),
+        ("model.corruption.amount=0.5", "model/corruption=gaussian or model/corruption=masking or model/c"),
         ("model.hidden=[1", "write KEY=VALUE"),
     ],
 )
@@ -28,6 +45,6 @@ def test_a_mistake_is_told_in_one_line_with_the_nearest_thing_that_exists(overri
     hydra = initialize_config_dir(str(CONFIG_DIR), version_base="1.3")
     with hydra, pytest.raises(Exception, match=r"(?s).*") as caught:
         compose("config", overrides=[override])
-    line = explain(caught.value, CONFIG_DIR)
+    line = explain(caught.value)
     assert said in line
     assert "\n" not in line

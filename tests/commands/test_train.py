@@ -1,12 +1,15 @@
 """The command line, in processes of its own where it has to be."""
 
-import os
-import subprocess
 import sys
+from types import SimpleNamespace
 
 import pytest
+from omegaconf import OmegaConf
 
+import contractive.training.fitting
+from contractive.commands import train as command
 from contractive.commands.train import one_line, unused_directory
+from train import main
 
 
 def test_a_directory_is_claimed_once(tmp_path):
@@ -26,26 +29,111 @@ def test_a_directory_that_cannot_be_made_is_told(tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "code", "said"),
     [
-        (["--help"], 0, "model.lam=0,1e-4,1e-3,1e-2"),
+        (["--help"], 0, "model.lam=0,1e-3,1e-2"),
+        (["data=table", "-h"], 0, "data.drop_constant=false"),
         (["model.lam=-1"], 1, "error: model.lam must be a finite number >= 0; got -1"),
+        (["model.lam=abc"], 1, "error: model.lam must be a number; got 'abc'"),
         (["model.lamb=1"], 1, "error: there is no setting 'model.lamb'; did you mean model.lam?"),
+        (["+lamda=5"], 1, "error: there is no setting 'lamda'; did you mean model.lam?"),
+        (["-m", "model.lam=0.1,abc"], 1, "error: model.lam must be a number; got 'abc'"),
+        (["--help", "model.lamb=1"], 1, "error: there is no setting 'model.lamb'; did you mean model.lam?"),
         (["hydra.run.dir=/dev/null/run"], 1, "error: hydra.run.dir: '/dev/null/run' cannot be written to"),
     ],
 )
-def test_help_and_mistakes_are_answered_before_the_heavy_imports(arguments, code, said, tmp_path):
-    # A torch that cannot be imported shows that nobody tried.
-    (tmp_path / "torch.py").write_text("raise SystemError('torch was imported')")
-    done = subprocess.run(
-        [sys.executable, "train.py", *arguments],
-        env=os.environ | {"PYTHONPATH": str(tmp_path), "HYDRA_FULL_ERROR": "0"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+def test_help_and_mistakes_are_answered_before_the_heavy_imports(arguments, code, said, run_without_torch):
+    done = run_without_torch("train.py", *arguments)
     assert done.returncode == code
     assert said in (done.stdout if code == 0 else done.stderr)
     if code:
         assert len(done.stderr.strip().splitlines()) == 1
+
+
+def test_a_single_run_that_fails_exits_with_1_and_one_line(run_without_torch, tmp_path):
+    done = run_without_torch("train.py", f"hydra.run.dir={tmp_path}")
+    line = "error: SystemError: torch was imported (HYDRA_FULL_ERROR=1 shows the traceback)"
+    assert (done.returncode, done.stderr.strip()) == (1, line)
+    assert (tmp_path / "error.txt").read_text().strip() == line
+
+
+@pytest.mark.parametrize("argument", ["+lamda=5", "+model.colour=true"])
+def test_a_sweep_refuses_an_unknown_key_in_every_run(argument, run_without_torch, tmp_path):
+    done = run_without_torch("train.py", "-m", f"hydra.sweep.dir={tmp_path}", "seed=1,2", argument)
+    assert done.returncode == 1
+    assert done.stderr.strip().endswith("2 of 2 runs did not finish: 0, 1")
+    for job in ("0", "1"):
+        assert (
+            argument.split("=")[0].rsplit(".", 1)[-1].lstrip("+")
+            in (tmp_path / job / "error.txt").read_text()
+        )
+
+
+@pytest.fixture
+def failing_fit(monkeypatch, tmp_path):
+    """A training that fails, and what the command line then ends with."""
+
+    def fit(*args, **kwargs):
+        raise FloatingPointError("train/penalty\nbecame nan")
+
+    monkeypatch.setattr(contractive.training.fitting, "fit", fit)
+    monkeypatch.setattr(command, "FULL_ERROR", False)
+    monkeypatch.setattr(sys, "argv", ["train.py", f"hydra.run.dir={tmp_path}"])
+    return tmp_path
+
+
+def test_what_training_raises_ends_the_process_with_its_one_line(failing_fit):
+    with pytest.raises(SystemExit) as left:
+        main()
+    # A text is what sys.exit prints to stderr before it ends with 1.
+    assert left.value.code == "error: train/penalty became nan"
+    assert (failing_fit / "error.txt").read_text() == "error: train/penalty became nan\n"
+
+
+def test_the_saved_configuration_of_a_run_refuses_an_unknown_key_too(failing_fit, monkeypatch):
+    with pytest.raises(SystemExit, match="became nan"):
+        main()
+    saved = ["-cp", str(failing_fit / ".hydra"), "-cn", "config"]
+    monkeypatch.setattr(sys, "argv", ["train.py", *saved, "+lamda=5", f"hydra.run.dir={failing_fit}"])
+    with pytest.raises(SystemExit, match="there is no setting 'lamda'; did you mean"):
+        main()
+
+
+@pytest.fixture
+def trained(monkeypatch, tmp_path):
+    """``train.py …`` whose training has been done already."""
+    metrics = {f"{stage}/loss": value for stage, value in (("val", 1.25), ("test", 2.5))}
+    run = SimpleNamespace(
+        metrics=metrics | {"best_epoch": 3, "seconds": 7.2}, epochs=4, directory=tmp_path / "run"
+    )
+    monkeypatch.setattr(contractive.training.fitting, "fit", lambda config, directory: run)
+    arguments = ["model.lam=0.5", "trainer.max_epochs=4", "optimized_metric=test/loss"]
+    monkeypatch.setattr(sys, "argv", ["train.py", *arguments, f"hydra.run.dir={tmp_path}/run"])
+    return run
+
+
+def test_the_summary_has_the_figures_and_what_to_type_next(trained, capsys):
+    main()
+    printed = capsys.readouterr().out
+    assert "Best of 4 epochs: 3" in printed
+    assert "1.25" in printed and "2.5" in printed
+    assert f"Written to {trained.directory} in 7 s" in printed
+    assert (
+        f"python train.py model.lam=0.5 optimized_metric=test/loss"
+        f" ckpt_path={trained.directory}/checkpoints/last.ckpt trainer.max_epochs=8\n"
+    ) in printed
+
+
+def test_of_several_processes_only_the_first_prints(trained, capsys, monkeypatch):
+    from lightning.pytorch.utilities import rank_zero_only
+
+    monkeypatch.setattr(rank_zero_only, "rank", 1)
+    main()
+    assert capsys.readouterr().out == ""
+
+
+def test_the_value_of_a_run_is_the_metric_that_was_named(trained, monkeypatch):
+    monkeypatch.setattr(command, "print_summary", lambda run: None)
+    config = OmegaConf.create({"optimized_metric": "test/loss"})
+    assert command.train(config, trained.directory) == 2.5
 
 
 def test_an_error_of_several_lines_becomes_one():

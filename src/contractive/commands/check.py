@@ -4,9 +4,31 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from omegaconf import DictConfig, OmegaConf
+
+from contractive.commands.explain import unknown_key
 from contractive.data.settings import source_settings
 from contractive.settings import names, prefixed
-from contractive.training.settings import Model, Optimizer, Run, Trainer
+from contractive.training.settings import Model, Optimizer, Run, Scheduler, Trainer
+
+BUILT = ("callbacks", "logger")  # from their _target_: a class decides what it takes
+SECTIONS = {
+    "model": Model.of,
+    "data": lambda given: source_settings(**given),
+    "optimizer": Optimizer.of,
+    "scheduler": lambda given: given and Scheduler.of(given),
+    "trainer": Trainer.of,
+}
+
+
+def plain(config: DictConfig) -> dict[str, Any]:
+    """The configuration of a job in plain containers, without Hydra's own part."""
+    built = {name: config[name] for name in BUILT if name in config}
+    settings = OmegaConf.masked_copy(config, [str(key) for key in config if key not in ("hydra", *BUILT)])
+    resolved = OmegaConf.to_container(settings, resolve=True)
+    assert isinstance(resolved, dict)
+    # What is built may refer to the run's directory, which is not known yet.
+    return {str(key): value for key, value in resolved.items()} | built
 
 
 def check_config(config: Mapping[str, Any]) -> None:
@@ -16,15 +38,18 @@ def check_config(config: Mapping[str, Any]) -> None:
         ValueError: if a setting is not what it may be; the message names its full key.
         FileNotFoundError: if a file that it names is not there.
     """
-    with prefixed("model."):
-        Model.of(config["model"])
-    with prefixed("optimizer."):
-        Optimizer.of(config["optimizer"])
-    with prefixed("data."):
-        source_settings(**config["data"])
-    with prefixed("trainer."):
-        Trainer.of(config["trainer"])
-    run = Run.of({name: config[name] for name in names(Run)})
+    for name in config:
+        if name not in (*SECTIONS, *BUILT, *names(Run)):
+            raise ValueError(unknown_key(name))
+    for name, build in SECTIONS.items():
+        with prefixed(f"{name}."):
+            build(config.get(name) or {})
+    for group in BUILT:
+        for name, node in (config.get(group) or {}).items():
+            if node is not None and "_target_" not in node:
+                known = ", ".join(config[group])
+                raise ValueError(f"{group}.{name} names no class: +{group}.{name}._target_=… ({known})")
+    run = Run.of({name: config[name] for name in names(Run) if name in config})
     if run.ckpt_path is not None and not Path(str(run.ckpt_path)).is_file():
         raise FileNotFoundError(
             f"ckpt_path: there is no file {run.ckpt_path!r}: name a run's checkpoints/last.ckpt"

@@ -1,77 +1,128 @@
-"""What Hydra says of a mistake on the command line, in one line and with the nearest thing that exists."""
+"""What Hydra and OmegaConf say of a mistake, in one line and with the nearest thing that exists."""
 
 import re
 from collections.abc import Iterator
-from pathlib import Path
+from difflib import get_close_matches
 from typing import Any
 
-from omegaconf import OmegaConf
+from omegaconf import (
+    BooleanNode,
+    DictConfig,
+    FloatNode,
+    IntegerNode,
+    ListConfig,
+    Node,
+    OmegaConf,
+    ValidationError,
+)
 
-from contractive.settings import nearest
+from contractive.commands.schemas import CONFIG_DIR, SCHEMAS
+from contractive.settings import names, nearest
+
+WANTED: dict[type[Node], str] = {
+    FloatNode: "a number",
+    IntegerNode: "an integer",
+    BooleanNode: "true or false",
+    ListConfig: "a list in brackets, such as [512,64]",
+    DictConfig: "a group of settings: write each with its full key",
+}
 
 
-def explain(error: BaseException, config_dir: Path) -> str:
+def explain(error: BaseException) -> str:
     """The error in one line.
 
     Args:
-        error: what Hydra raised while it composed the configuration.
-        config_dir: the folder of the configuration, where what exists is looked up.
+        error: what was raised while the configuration was composed.
     """
+    while not str(error) and error.__cause__ is not None:
+        error = error.__cause__
     text = " ".join(str(error).split())
     if match := re.search(r"Could not override '([^']+)'", text):
-        return _unknown_key(match[1], config_dir)
-    if match := re.search(r"Could not find '([^']+)/([^'/]+)'", text):
-        return _unknown_choice(match[1], match[2], config_dir)
+        return unknown_key(match[1])
+    if match := re.search(r"Could not find '([^']+)/([^'/]*)'", text):
+        return _unknown_choice(match[1], match[2])
     if match := re.search(r"Could not append to config. An item is already at '([^']+)'", text):
         return f"{match[1]} exists already: write {match[1]}=VALUE, without the +"
     if text.startswith("Config group override must be a string"):
         return "a choice takes a name (such as lam=paper), a setting a number (such as model.lam=1e-3)"
+    if wrong := _wrong_type(error):
+        return wrong
     return re.sub(r" See https://\S+ for details", ": write KEY=VALUE", text)
 
 
-def _unknown_key(key: str, config_dir: Path) -> str:
-    keys = _known_keys(config_dir)
+def unknown_key(key: str) -> str:
+    """There is no such setting, but perhaps one of a similar name, or with another choice."""
+    keys = _known_keys()
     if key in keys:
         return f"{key} belongs to {' or '.join(keys[key])}: choose that too"
-    known = [*keys, *_groups(config_dir)]
+    known = [*keys, *groups()]
     # A right name in the wrong place is nearer than a similar spelling.
-    same_name = [k for k in known if k.rsplit(".", 1)[-1] == key.rsplit(".", 1)[-1]]
-    hint = f"; did you mean {same_name[0]}?" if same_name else nearest(key, known)
+    words = {k.rsplit(".", 1)[-1]: k for k in reversed(known)}
+    word = key.rsplit(".", 1)[-1]
+    near = [words[word]] if word in words else []
+    near += get_close_matches(key, known, n=1) if "." in key else []
+    near += [words[similar] for similar in get_close_matches(word, words, n=1)]
+    hint = f"; did you mean {near[0]}?" if near else ""
     return f"there is no setting {key!r}{hint} (python train.py --help lists them)"
 
 
-def _unknown_choice(group: str, name: str, config_dir: Path) -> str:
-    choices = sorted(file.stem for file in (config_dir / group).glob("*.yaml"))
+def groups() -> dict[str, list[str]]:
+    """The groups of the configuration, each with the names that it can be given."""
+    folders = [path for path in sorted(CONFIG_DIR.rglob("*")) if path.is_dir()]
+    found = {
+        folder.relative_to(CONFIG_DIR).as_posix(): sorted(file.stem for file in folder.glob("*.yaml"))
+        for folder in folders
+    }
+    return {group: names for group, names in found.items() if not group.startswith("hydra")}
+
+
+def _wrong_type(error: BaseException | None) -> str | None:
+    while error is not None and not isinstance(error, ValidationError):
+        error = error.__cause__
+    if error is None:
+        return None
+    value = "null" if error.value is None else repr(error.value)
+    # An entry of a list of sizes has no node yet.
+    wanted = WANTED.get(type(error.child_node), "an integer" if error.child_node is None else "text")
+    return f"{error.full_key} must be {wanted}; got {value}"
+
+
+def _unknown_choice(group: str, name: str) -> str:
+    choices = groups().get(group, [])
     number = "; for a number write model.lam=VALUE" if group == "lam" else ""
     hint = nearest(name, choices)
     return f"{group}={name} does not exist: {group} is one of {', '.join(choices)}{hint}{number}"
 
 
-def _groups(config_dir: Path) -> list[str]:
-    folders = (path.relative_to(config_dir) for path in sorted(config_dir.rglob("*")) if path.is_dir())
-    return [folder.as_posix() for folder in folders if folder.parts[0] != "hydra"]
-
-
-def _known_keys(config_dir: Path) -> dict[str, list[str]]:
+def _known_keys() -> dict[str, list[str]]:
     """Every setting of every choice, with the choices (``group=name``) that have it."""
-    keys: dict[str, list[str]] = {}
-    for file in sorted(config_dir.rglob("*.yaml")):
-        group = file.parent.relative_to(config_dir)
+    keys: dict[str, dict[str, None]] = {}  # ordered, and each choice once
+    for file in sorted(CONFIG_DIR.rglob("*.yaml")):
+        group = file.parent.relative_to(CONFIG_DIR)
         if group.parts[:1] in {("hydra",), ("experiment",)}:
             continue
         package = re.search(r"^# @package (\S+)", file.read_text(), re.MULTILINE)
         prefix = package[1].split(".") if package else list(group.parts)
         for path in _leaves(OmegaConf.to_container(OmegaConf.load(file), resolve=False)):
-            keys.setdefault(".".join([*prefix, *path]), []).append(f"{group.as_posix()}={file.stem}")
-    return keys
+            keys.setdefault(".".join([*prefix, *path]), {})[f"{group.as_posix()}={file.stem}"] = None
+    return {key: list(choices) for key, choices in keys.items()}
 
 
 def _leaves(node: Any) -> Iterator[list[str]]:
     for key, value in (node or {}).items():
-        if key in ("defaults", "hydra"):
-            continue
-        if isinstance(value, dict):
+        if key == "defaults":
+            for entry in value:
+                yield from _referred(str(entry))
+        elif isinstance(value, dict) and key != "hydra":
             for path in _leaves(value):
                 yield [key, *path]
-        else:
+        elif key != "hydra":
             yield [key]
+
+
+def _referred(entry: str) -> Iterator[list[str]]:
+    """The settings of the schema that an entry of a list of defaults refers to, if it does."""
+    path, _, package = entry.removeprefix("/schema/").partition("@")
+    if path in SCHEMAS:
+        for name in names(SCHEMAS[path]):
+            yield [name] if package == "_here_" else [package, name]

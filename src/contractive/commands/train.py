@@ -6,37 +6,37 @@ Nothing here imports torch.
 import logging
 import math
 import os
+import shlex
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryFile
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import hydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.experimental.callback import Callback
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
+from rich.console import Console
+from rich.table import Table
 
-from contractive.commands.check import check_config
+from contractive.commands import schemas
+from contractive.commands.check import check_config, plain
 from contractive.commands.explain import explain
+from contractive.commands.help import print_help
+from contractive.commands.schemas import CONFIG_DIR
 from contractive.runs.directory import unused_directory
+
+if TYPE_CHECKING:
+    from contractive.training.fitting import Run
 
 log = logging.getLogger(__name__)
 
-CONFIG_DIR = Path(__file__).parents[3] / "conf"
 FULL_ERROR = os.environ.get("HYDRA_FULL_ERROR", "0") not in ("", "0")
 
 
 OmegaConf.register_new_resolver("unused_directory", unused_directory, use_cache=True, replace=True)
-
-
-def plain(config: DictConfig) -> dict[str, Any]:
-    """The settings of a job in plain containers, without Hydra's own and without the parts that are built
-    from their ``_target_``."""
-    settings = [str(key) for key in config if key not in ("hydra", "callbacks", "logger")]
-    container = OmegaConf.to_container(OmegaConf.masked_copy(config, settings), resolve=True)
-    assert isinstance(container, dict)
-    return {str(key): value for key, value in container.items()}
+schemas.register()
 
 
 def make_run_directory(path: str) -> None:
@@ -70,14 +70,15 @@ class CheckConfig(Callback):
             sys.exit(one_line(error))
 
 
-def run_job(config: DictConfig, train: Callable[[DictConfig, Path], float]) -> float:
-    """Check one job's configuration and train.
+@hydra.main(version_base="1.3", config_path=str(CONFIG_DIR), config_name="config")
+def main(config: DictConfig) -> float:
+    """Check one job's configuration and train; the value is the metric that ``optimized_metric`` names.
 
     In a sweep a job that fails says so in one line, and in ``error.txt``, and the others go on; its value
     for an optimising sweeper is then NaN.
     """
-    hydra = HydraConfig.get()
-    directory = Path(hydra.runtime.output_dir)
+    job = HydraConfig.get()
+    directory = Path(job.runtime.output_dir)
     try:
         (directory / "error.txt").unlink(missing_ok=True)  # of an earlier try in the same directory
         # Again, since a sweep's jobs and a configuration of another run do not pass CheckConfig.
@@ -86,7 +87,7 @@ def run_job(config: DictConfig, train: Callable[[DictConfig, Path], float]) -> f
     except Exception as error:
         line = one_line(error)
         (directory / "error.txt").write_text(line + "\n")
-        if hydra.mode != RunMode.MULTIRUN:
+        if job.mode != RunMode.MULTIRUN:
             if FULL_ERROR:
                 raise
             # Hydra would put a line of its own above what is raised here.
@@ -95,15 +96,49 @@ def run_job(config: DictConfig, train: Callable[[DictConfig, Path], float]) -> f
         return math.nan
 
 
-def main_or_one_line(main: Callable[[], Any]) -> None:
-    """Run Hydra's ``main``; an error becomes one line on stderr and exit code 1.
+def train(config: DictConfig, directory: Path) -> float:
+    """Train, print what came of it, and return the metric that ``optimized_metric`` names."""
+    # Torch and Lightning take seconds to import: only once the configuration is known to be valid.
+    from lightning.pytorch.utilities import rank_zero_only
+
+    from contractive.training import fit
+
+    run = fit(config, directory=directory)
+    rank_zero_only(print_summary)(run)
+    metric: float = run.metrics[config.optimized_metric]
+    return metric
+
+
+def print_summary(run: "Run") -> None:
+    """Print the figures, where the run was written, and what to type next."""
+    metrics, epochs, where = run.metrics, run.epochs, run.directory
+    title = f"Best of {epochs} epochs: {metrics['best_epoch']}"
+    table = Table("", "validation", "test", title=title, title_justify="left")
+    for term in (key.removeprefix("test/") for key in metrics if key.startswith("test/")):
+        table.add_row(term, f"{metrics[f'val/{term}']:.5g}", f"{metrics[f'test/{term}']:.5g}")
+    Console().print(table)
+    where = where.relative_to(Path.cwd()) if where.is_relative_to(Path.cwd()) else where
+    given = [
+        o for o in HydraConfig.get().overrides.task if not o.startswith(("ckpt_path=", "trainer.max_epochs="))
+    ]
+    resume = [*given, f"ckpt_path={where}/checkpoints/last.ckpt", f"trainer.max_epochs={2 * epochs}"]
+    print(f"Written to {where} in {metrics['seconds']:.0f} s")
+    print(f"Look at it:  tensorboard --logdir {where}")
+    print(f"Resume it:   python train.py {shlex.join(resume)}")
+
+
+def main_or_one_line() -> None:
+    """Run :func:`main`; an error becomes one line on stderr and exit code 1.
 
     ``HYDRA_FULL_ERROR=1`` shows the traceback instead.
     """
     # With it Hydra raises what happened instead of printing it in its own way.
     os.environ["HYDRA_FULL_ERROR"] = "1"
     try:
-        main()
+        if {"-h", "--help"} & set(sys.argv):
+            print_help(sys.argv[1:])
+        else:
+            main()
     except Exception as error:
         if FULL_ERROR:
             raise
@@ -116,7 +151,7 @@ def one_line(error: BaseException) -> str:
     if type(error).__module__.startswith(("hydra.", "omegaconf.")) or text.startswith(
         "Config group override"
     ):
-        return f"error: {explain(error, CONFIG_DIR)}"
+        return f"error: {explain(error)}"
     if isinstance(error, OSError) and error.strerror:
         return f"error: {error.strerror}: {str(error.filename)!r}"
     if isinstance(error, ValueError | OSError | ArithmeticError):

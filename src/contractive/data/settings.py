@@ -86,7 +86,7 @@ def as_path(value: str | Path) -> Path:
     return path.expanduser() if path.parts[:1] == ("~",) else path
 
 
-def source_settings(source: Any, **options: Any) -> Source:
+def source_settings(source: Any = None, **options: Any) -> Source:
     """The settings of a source.
 
     Raises:

@@ -1,0 +1,105 @@
+"""What ``--help`` shows: the choices, and each setting with its value and what it does."""
+
+import argparse
+from collections.abc import Iterator, Mapping
+from dataclasses import fields
+from pathlib import Path
+from textwrap import wrap
+from typing import Any
+
+from hydra import compose, initialize_config_dir
+
+from contractive.commands.check import BUILT, plain
+from contractive.commands.explain import groups
+from contractive.commands.schemas import CONFIG_DIR, schema_of
+
+WIDTH = 79
+TEMPLATE = """Train a contractive autoencoder.
+
+  python train.py                             one run on the bundled digits
+  python train.py model.lam=1e-3 trainer.max_epochs=5
+  python train.py -m model.lam=0,1e-3,1e-2    a sweep, one run for each value
+  python train.py data=mnist data.root=DIR    another data set
+  python train.py ckpt_path=RUN/checkpoints/last.ckpt trainer.max_epochs=200
+  python train.py data=table --help           the settings of what is chosen
+  tensorboard --logdir outputs
+
+Choices, GROUP=NAME:
+
+{choices}
+
+Settings, KEY=VALUE:
+
+{settings}
+
+Further arguments of other libraries' classes are added with a +:
++trainer.NAME=VALUE, +optimizer.NAME=VALUE, +scheduler.NAME=VALUE,
++callbacks.NAME.ARGUMENT=VALUE, such as +callbacks.pictures.every_n_epochs=5.
+
+Every run writes one directory under outputs/; hydra.run.dir=DIR and
+hydra.sweep.dir=DIR move it. HYDRA_FULL_ERROR=1 shows the whole traceback of an
+error. --hydra-help explains Hydra's own flags."""
+
+
+def print_help(arguments: list[str]) -> None:
+    """Print the help for the configuration that the other arguments compose.
+
+    Hydra's own shows neither what a setting does nor less than its plumbing.
+    """
+    parser = argparse.ArgumentParser(add_help=False)
+    parser.add_argument("--config-path", "-cp", default=CONFIG_DIR, type=Path)
+    parser.add_argument("--config-name", "-cn", default="config")
+    flags, others = parser.parse_known_args(arguments)
+    overrides = [argument for argument in others if not argument.startswith("-")]
+    with initialize_config_dir(str(flags.config_path.absolute()), version_base="1.3"):
+        config = compose(flags.config_name, overrides=overrides, return_hydra_config=True)
+    chosen = config.hydra.runtime.choices
+    rows = [
+        _row(f"{group}={_written(chosen.get(group))}", " ".join(names), 30)
+        for group, names in groups().items()
+    ]
+    settings = {name: value for name, value in plain(config).items() if name not in BUILT}
+    print(TEMPLATE.format(choices="\n".join(rows), settings="\n".join(_section("", settings))))
+
+
+def _section(key: str, node: Mapping[str, Any]) -> Iterator[str]:
+    cls = schema_of(key, node)
+    specs = {spec.name: spec.metadata for spec in fields(cls)} if cls else {}
+    inner = {name: value for name, value in node.items() if isinstance(value, dict)}
+    for name in (name for name in node if name not in inner):
+        full = f"{key}.{name}".lstrip(".")
+        if name in specs:
+            yield _row(f"{full}={_written(node[name])}", _line(specs[name]), 36)
+        elif cls and cls.open:
+            yield _row(f"{full}={_written(node[name])}", f"argument of {node.get('name', 'Trainer')}", 36)
+    for name, value in inner.items():
+        if not key:
+            yield ""
+        yield from _section(f"{key}.{name}".lstrip("."), value)
+
+
+def _line(metadata: Mapping[str, Any]) -> str:
+    unsaid = [name for name in metadata.get("choices", ()) if name not in metadata["help"]]
+    return metadata["help"] + (f" ({', '.join(metadata['choices'])})" if unsaid else "")
+
+
+def _written(value: Any) -> str:
+    """A value as it is typed on the command line."""
+    if isinstance(value, list):
+        return f"[{','.join(_written(entry) for entry in value)}]"
+    if isinstance(value, dict):
+        return f"{{{','.join(f'{name}:{_written(entry)}' for name, entry in value.items())}}}"
+    if value is None or isinstance(value, bool):
+        return {None: "null", True: "true", False: "false"}[value]
+    return f"{value:.6g}" if isinstance(value, float) else str(value)
+
+
+def _row(left: str, right: str, column: int) -> str:
+    """Two columns; what is long on the left has a line of its own."""
+    first = f"  {left}"
+    lines = wrap(right, WIDTH - column)
+    if len(first) + 2 > column:
+        lines = [first, *(" " * column + line for line in lines)]
+    else:
+        lines = [first.ljust(column) + lines[0], *(" " * column + line for line in lines[1:])]
+    return "\n".join(lines)
