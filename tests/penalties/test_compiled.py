@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from contractive.penalties import contraction_penalty
+from contractive.penalties import contraction_penalty, hessian_penalty
 from tests.penalties.dense import assert_close, batch, mlp
 
 
@@ -69,3 +69,29 @@ def test_an_activation_without_a_formula_is_traced_too(method):
     eager = torch.autograd.grad(loss(x), [x, *encoder.parameters()])
     compiled = torch.compile(loss, backend="aot_eager", fullgraph=True)
     assert_close(torch.autograd.grad(compiled(x), [x, *encoder.parameters()]), eager)
+
+
+@pytest.mark.parametrize("widths", [[6, 4], [6, 5, 4]])
+def test_the_hessian_term_is_traced_as_one_graph(widths):
+    torch.manual_seed(0)
+    encoder, x = mlp(widths), batch(4, 6)
+
+    def loss(x, **settings):
+        return hessian_penalty(encoder, x, **settings).sum()
+
+    compiled = torch.compile(loss, backend="aot_eager", fullgraph=True)
+    gradients = []
+    for compute in (loss, compiled):
+        torch.manual_seed(1)
+        gradients.append(torch.autograd.grad(compute(x), [x, *encoder.parameters()], allow_unused=True))
+    assert_close(*gradients)
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"), [({"probes": 0}, "probes must be"), ({"method": "x"}, "method")]
+)
+@pytest.mark.parametrize("penalty", [contraction_penalty, hessian_penalty])
+def test_mistakes_are_told_while_tracing_too(penalty, settings, words):
+    compiled = torch.compile(lambda x: penalty(mlp([6, 4]), x, **{"method": "hutchinson", **settings}))
+    with pytest.raises(Exception, match=words):
+        compiled(batch(4, 6))

@@ -117,6 +117,7 @@ def test_under_autocast_a_small_difference_is_not_lost_in_rounding(encoder):
     ("settings", "words"),
     [
         ({"sigma": 0}, "sigma must be a finite number > 0; got 0"),
+        ({"sigma": [1]}, r"sigma must be a finite number > 0; got \[1\]"),
         ({"samples": 0}, "samples must be an integer >= 1; got 0"),
         ({"probes": 0}, "probes must be an integer"),
         ({"method": "layerwise"}, "method must be one of auto, closed_form, hutchinson"),

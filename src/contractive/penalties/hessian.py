@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from functools import lru_cache, partial
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -55,10 +56,18 @@ def hessian_penalty(
     tensor([0., 0., 0., 0., 0.], grad_fn=<DivBackward0>)
     """
     settings = (method, sigma, samples, probes)
-    if not torch.compiler.is_compiling():
-        _checked(*settings)
+    _check(*settings)
     penalty: Tensor = run_planned(partial(_plan, *settings), ("hessian", *settings), encoder, x, generator)
     return penalty
+
+
+@torch.compiler.assume_constant_result  # the compiler cannot trace how settings check themselves
+def _check(*settings: Any) -> bool:
+    try:
+        _checked(*settings)
+    except TypeError:  # a list or the like, which cannot be remembered
+        Hessian(*settings)
+    return True
 
 
 def _plan(
