@@ -6,6 +6,7 @@ import torch
 
 from contractive.data.examples import Examples
 from contractive.data.parts import file_parts, memory_parts
+from contractive.nn.scaling import PIECE
 
 FRACTIONS = {"val": 0.2, "test": 0.1}
 
@@ -75,6 +76,13 @@ def test_statistics_are_those_of_the_rows_of_the_split_alone(parts):
             (known.low, known.high, known.mean, known.std), (x.min(0), x.max(0), x.mean(0), x.std(0))
         ):
             np.testing.assert_allclose(found, wanted, rtol=1e-5)
+
+
+def test_statistics_in_memory_are_those_of_all_pieces():
+    x = torch.cat([torch.zeros(3 * PIECE, 1), torch.full((3 * PIECE, 1), 6.0)])
+    known = memory_parts({"train": Examples(x)}, FRACTIONS, seed=0)["train"].statistics
+    assert known.low == 0 and known.high == 6
+    assert known.mean.item() == pytest.approx(3, abs=0.05) and known.std.item() == pytest.approx(3, abs=0.05)
 
 
 def test_a_split_with_a_file_of_its_own_is_all_of_that_file_without_labels(tmp_path):

@@ -104,6 +104,7 @@ def header(text):
     [
         b"PK\x03\x04 a zip",
         b"\x80\x04N.",  # a pickle
+        b"\x93NUMPY\x04\x00" + VALID[8:],  # a version that there is not
         header("{'descr': '<f4', 'fortran_order': False, 'shape': (-4, 3)}"),
         header("{'descr': '<f4', 'fortran_order': False, 'shape': (True, 3)}"),
         header("{'descr': '<f4', 'fortran_order': False, 'shape': (99999999999999999999, 3)}"),

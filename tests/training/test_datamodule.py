@@ -146,16 +146,6 @@ def test_each_process_of_the_trainer_takes_its_own_share_of_every_split(numbered
         assert len(torch.cat(shares[name]).unique()) == n
 
 
-def test_the_order_of_training_depends_on_the_seed(numbered, tmp_path):
-    x = torch.arange(40.0)[:, None]
-    orders = []
-    for seed in (0, 0, 1):
-        data = DataModule((x, x[:, 0].int()), seed=seed, val_fraction=0.1)
-        data.setup()
-        orders.append(seen(data.train_dataloader()))
-    assert torch.equal(orders[0], orders[1]) and not torch.equal(orders[0], orders[2])
-
-
 def test_floats_are_standardised_unless_something_else_is_asked_for(numbered):
     data = numbered()
     x = torch.cat([x for x, _ in data.train_dataloader()])
@@ -219,3 +209,15 @@ def test_settings_of_other_sources_are_refused():
         DataModule(torch.rand(9, 2), root="data")
     with pytest.raises(ValueError, match="batch_size must be an integer >= 1; got 0"):
         DataModule(torch.rand(9, 2), batch_size=0)
+
+
+def test_the_order_of_training_depends_on_the_seed_where_no_split_is_cut(tmp_path):
+    np.save(tmp_path / "x.npy", np.arange(40.0)[:, None])
+    paths = dict.fromkeys(("path", "val_path", "test_path"), str(tmp_path / "x.npy"))
+    orders = []
+    for seed in (0, 0, 1):
+        data = DataModule("array", seed=seed, **paths)
+        data.setup()
+        orders.append(torch.cat([x for (x,) in data.train_dataloader()])[:, 0])
+    assert torch.equal(orders[0], orders[1]) and not torch.equal(orders[0], orders[2])
+    assert torch.equal(orders[2].sort().values, torch.arange(40.0))

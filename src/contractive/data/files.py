@@ -32,9 +32,7 @@ def read_splits(read: Read, paths: Mapping[str, Path]) -> dict[str, Examples]:
         paths: where each split lies, ``train`` first.
 
     Raises:
-        ValueError: if there are fewer than two training examples or none in another split, if the examples of
-            two splits are not of one shape and type, or if the labels of one are strings and of another
-            numbers.
+        ValueError: if a split has too few examples, or others than the training split, or other labels.
     """
     x, y = {}, {}
     for split, where in paths.items():
@@ -66,10 +64,8 @@ def check_file(path: Path, suffixes: tuple[str, ...]) -> str:
     """The suffix of a file that can be read, in lower case.
 
     Raises:
-        FileNotFoundError: if there is none.
-        IsADirectoryError: if it is a folder.
+        OSError: if there is none, if it is a folder, or if it may not be read.
         ValueError: if the suffix is not one of ``suffixes``, or if the file is empty or not a regular one.
-        PermissionError: if it may not be read.
     """
     suffix = path.suffix.lower()
     if not path.exists():

@@ -6,15 +6,12 @@ import numpy as np
 
 
 def as_labels(y: np.ndarray, n: int, where: object) -> np.ndarray:
-    """Labels of one file, as integers or strings.
+    """Labels of ``n`` examples, ``(n,)`` of int64 or of strings.
 
     Args:
         y: ``(n,)`` or ``(n, 1)``: integers, booleans, whole numbers stored as floats, or strings.
         n: the number of examples.
         where: the file they come from, for messages.
-
-    Returns:
-        ``(n,)`` of int64 or of strings.
 
     Raises:
         ValueError: if they are anything else.
@@ -55,11 +52,8 @@ def to_ids(
     split, so that a class has one number everywhere.
 
     Args:
-        labels: for each split what :func:`as_labels` gives, or ``None``.
+        labels: for each split what :func:`as_labels` gives, or ``None``, which stays.
         where: for each split the file they come from, for messages.
-
-    Returns:
-        For each split ``(n,)`` of int64, or ``None``.
 
     Raises:
         ValueError: if they are strings in one split and integers in another.

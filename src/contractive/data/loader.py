@@ -32,6 +32,8 @@ class BatchLoader:
         ValueError: if there are fewer examples than processes.
     """
 
+    batch_sampler = None  # Lightning asks for it wherever there is a sampler
+
     def __init__(
         self,
         n: int,
@@ -61,11 +63,6 @@ class BatchLoader:
     def sampler(self) -> Self:
         """Where Lightning looks for ``set_epoch``."""
         return self
-
-    @property
-    def batch_sampler(self) -> None:
-        """Lightning asks for it wherever there is a ``sampler``."""
-        return None
 
     def set_epoch(self, epoch: int) -> None:
         """Shuffle as for this epoch from the next ``iter`` on."""

@@ -29,8 +29,9 @@ def read_header(file: IO[bytes], length: int) -> tuple[np.dtype, tuple[int, ...]
     start = file.tell()
     try:
         # Version 3 is 2 with names of fields in UTF-8, and fields are refused below.
-        read = {1: npy_format.read_array_header_1_0, 2: npy_format.read_array_header_2_0}
-        shape, fortran, dtype = read[min(npy_format.read_magic(file)[0], 2)](file)
+        first, second = npy_format.read_array_header_1_0, npy_format.read_array_header_2_0
+        versions = {(1, 0): first, (2, 0): second, (3, 0): second}
+        shape, fortran, dtype = versions[npy_format.read_magic(file)](file)
     except Exception as error:  # numpy parses the header as Python; broken ones end in errors of any type
         raise ValueError(
             f"is no .npy array, or its header is broken ({one_line(error)}): write it again"

@@ -51,13 +51,7 @@ class Part:
 def memory_parts(
     examples: Mapping[str, Examples], fractions: Mapping[str, float], seed: int
 ) -> dict[str, Part]:
-    """``train``, ``val`` and ``test`` in memory.
-
-    Args:
-        examples: ``train``, and those of the others that came apart.
-        fractions: the shares of the others that are cut from ``train``, stratified by label.
-        seed: what the cut depends on.
-    """
+    """``train``, ``val`` and ``test`` in memory; those that ``examples`` lacks are cut from its ``train``."""
     train = examples["train"]
     left = torch.arange(len(train))
     parts = {name: _memory_part(part, torch.arange(len(part))) for name, part in examples.items()}
@@ -80,8 +74,7 @@ def file_parts(
     Args:
         paths: the file of each split that has one of its own, ``train`` first.
         read_labels: gives the labels of so many training examples.
-        fractions: the shares of the others, which get whole blocks of rows of the training file.
-        seed: which blocks.
+        fractions, seed: the shares of the others, in whole blocks of rows of the training file, and which.
 
     Raises:
         ValueError: in one line, if a file is not what it should be.
@@ -97,10 +90,9 @@ def file_parts(
         split: _file_part(train, blocks, rows, None if y is None else torch.from_numpy(y))
         for split, blocks in split_blocks(count, shares, seed).items()
     }
-    for split, stored in arrays.items():
-        if split != "train":
-            rows, count = blocks_of(stored)
-            parts[split] = _file_part(stored, torch.arange(count), rows, None)
+    for split in list(arrays)[1:]:
+        rows, count = blocks_of(arrays[split])
+        parts[split] = _file_part(arrays[split], torch.arange(count), rows, None)
     for part in parts.values():
         _ = part.statistics  # this one pass also finds what is not finite, before anything is trained on it
     return parts

@@ -27,9 +27,9 @@ def cut(index: Tensor, y: Tensor | None, fraction: float, seed: int, name: str) 
             f"{name}_fraction={fraction:g} of {len(index)} examples leaves {len(index) - count} and cuts off"
             f" {count}: neither may be empty"
         )
-    labels = None if y is None else y[index].numpy()
-    if y is not None:
-        classes = torch.unique(y[index], return_counts=True)[1]
+    labels = None if y is None else y[index]
+    if labels is not None:
+        classes = labels.unique(return_counts=True)[1]
         # Of a class with one example, or with more classes than places, no share can be had.
         if classes.min() < 2 or len(classes) > min(count, len(index) - count):
             labels = None

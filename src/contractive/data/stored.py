@@ -26,6 +26,7 @@ class StoredArray:
     Attributes:
         shape: ``(n, *shape)``; bytes that are pictures have their channels first.
         dtype: the type of what is read: bytes stay bytes, other numbers become 32-bit floats.
+        row_bytes: bytes of one row, as read.
 
     Raises:
         FileNotFoundError: if there is no such file.
@@ -50,15 +51,10 @@ class StoredArray:
                 " numpy.ascontiguousarray(x), or raise data.in_memory_mib above its size"
             )
         row = channels_first(np.empty((1, *self._file_shape[1:]), self.dtype))
-        self.shape = (self._file_shape[0], *row.shape[1:])
+        self.shape, self.row_bytes = (self._file_shape[0], *row.shape[1:]), row.nbytes
 
     def __len__(self) -> int:
         return self.shape[0]
-
-    @property
-    def row_bytes(self) -> int:
-        """Bytes of one row, as read."""
-        return math.prod(self.shape[1:]) * self.dtype.itemsize
 
     def read(self, start: int, stop: int) -> Tensor:
         """Rows ``start`` to ``stop``, ``(stop - start, *shape)``, bytes or 32-bit floats.
@@ -94,13 +90,8 @@ def split_blocks(n_blocks: int, fractions: Mapping[str, float], seed: int) -> di
 
     Where neighbouring rows are alike (frames of a film), this also keeps them in the same split.
 
-    Args:
-        n_blocks: how many blocks there are.
-        fractions: the shares of ``val``, ``test``, …; one above 0 is at least one block.
-        seed: what the choice depends on.
-
     Returns:
-        The blocks of every split in ``fractions`` above 0, and of ``train`` what is left; each sorted.
+        The blocks, sorted, of every split in ``fractions`` (at least one if above 0), and ``train`` the rest.
 
     Raises:
         ValueError: if no block is left for ``train``.

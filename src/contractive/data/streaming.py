@@ -21,9 +21,8 @@ class BlockLoader(BatchLoader):
     of all blocks in the buffer (at 4 MiB and 256 MiB: 64 places of the file), not of the whole file, and a
     split that fits into the buffer is shuffled completely. Otherwise the order is that of ``blocks``.
 
-    **Several processes.** None reads the rows of another's share.
-
-    **Memory.** The buffer, and what is gathered of each batch. Without shuffling there is no buffer.
+    None of several processes reads the rows of another's share. In memory are the buffer, none without
+    shuffling, and what is gathered of each batch.
 
     Args:
         stored: the array in its file.

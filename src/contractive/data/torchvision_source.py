@@ -35,8 +35,7 @@ class TorchvisionSource(Source):
         A file that an interrupted download left half-written is downloaded again.
 
         Raises:
-            FileNotFoundError: if a file is missing or broken and could not be downloaded; the message names
-                the files and where they were looked for.
+            FileNotFoundError: naming files and folder, if one is missing or broken and was not downloaded.
         """
         wrong = [path for path, is_whole in self.files().items() if not is_whole]
         if not wrong:
@@ -95,11 +94,8 @@ class TorchvisionSource(Source):
 
 
 def _is_whole_idx(path: Path) -> bool:
-    """Whether a file has the dimensions that its name says and the length that its header says.
-
-    An idx file starts with 0, 0, the type (8: bytes), the number of dimensions, and a big-endian 32-bit
-    size for each (LeCun, Cortes and Burges, *The MNIST database of handwritten digits*).
-    """
+    """Whether a file has the dimensions that its name says and the length that its header says."""
+    # That is 0, 0, the type (8: bytes), the number of dimensions, and a big-endian 32-bit size for each.
     dimensions = 3 if "idx3" in path.name else 1
     head = np.fromfile(path, ">u4", 1 + dimensions).tolist() if path.is_file() else []
     return (

@@ -23,11 +23,7 @@ def to_float(x: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class Statistics:
-    """Of every feature, in the units of :func:`to_float`: smallest, largest, mean and standard deviation.
-
-    Args:
-        low, high, mean, std: ``(*input_shape)``; ``std`` is divided by the number of examples.
-    """
+    """Of every feature, ``(*input_shape)``, in the units of :func:`to_float`; ``std`` divided by ``n``."""
 
     low: Tensor
     high: Tensor
@@ -113,8 +109,7 @@ class Scaler(nn.Module):
         known = statistics(x.split(PIECE)) if isinstance(x, Tensor) else x
         if known.mean.ndim == 3:
             known = known.by_channel()
-        unit = kind == "unit"
-        shift, spread = (known.low, known.high - known.low) if unit else (known.mean, known.std)
+        shift, spread = (known.low, known.high - known.low) if kind == "unit" else (known.mean, known.std)
         spread = torch.where(spread > 0, spread, torch.ones_like(spread))
         self.shift.copy_(shift.view(self.shift.shape))
         self.scale.copy_(1 / spread.view(self.scale.shape))

@@ -64,17 +64,16 @@ class ImageFolder(FileSource):
         kept: list[int] = []
         x = np.empty((0, 0, 0, 0), np.uint8)
         for i, file in enumerate(files):
-            try:
-                picture = self._decode(file)
-            except _Unreadable as error:
-                reasons[file] = f"is no readable picture ({error})"
+            picture = self._decode(file)
+            if isinstance(picture, str):
+                reasons[file] = f"is no readable picture ({picture})"
                 continue
             if not kept:
                 x = np.empty((len(files), *picture.shape), np.uint8)
             elif picture.shape != x.shape[1:]:
+                own, other = (f"{height}×{width}" for _, height, width in (picture.shape, x.shape[1:]))
                 raise ValueError(
-                    f"{file}: has {_size(picture)} pixels, {files[kept[0]]} has {_size(x[0])}: set"
-                    " data.size=[height,width] for all"
+                    f"{file}: has {own} pixels, {files[kept[0]]} has {other}: set data.size=[height,width]"
                 )
             x[len(kept)] = picture
             kept.append(i)
@@ -87,15 +86,15 @@ class ImageFolder(FileSource):
         check_count(len(kept), split, where)
         return x[: len(kept)], None if classes is None else np.array(classes)[kept]
 
-    def _decode(self, file: Path) -> np.ndarray:
-        """One picture as bytes ``(channels, height, width)``."""
+    def _decode(self, file: Path) -> np.ndarray | str:
+        """One picture as bytes ``(channels, height, width)``, or why it cannot be read."""
         try:
             # Pillow warns of oddities that it copes with; a picture of more pixels than it trusts it refuses.
             with warnings.catch_warnings(action="ignore"), file.open("rb") as f, Image.open(f) as image:
                 wide = image.mode[0] in "IF"
                 pixels = image.convert("L" if self.grey else "RGB")
         except Exception as error:  # broken pictures end in errors of any type, deep inside Pillow
-            raise _Unreadable(one_line(error)) from error
+            return one_line(error)
         if wide:
             raise ValueError(
                 f"{file}: has more than 8 bits for a pixel, which would be clipped: convert it to 8 bits"
@@ -104,10 +103,6 @@ class ImageFolder(FileSource):
             pixels = pixels.resize((self.size[1], self.size[0]), Image.Resampling.BILINEAR)
         values = np.array(pixels)
         return values[None] if self.grey else values.transpose(2, 0, 1)
-
-
-class _Unreadable(Exception):
-    """A file is no picture, or a broken one."""
 
 
 def _find(folder: Path) -> tuple[list[Path], list[str] | None, list[Path]]:
@@ -143,7 +138,3 @@ def _walk(folder: Path) -> list[Path]:
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         found += [Path(root, name) for name in sorted(names) if not name.startswith(".")]
     return [file for file in found if file.is_file()]
-
-
-def _size(picture: np.ndarray) -> str:
-    return f"{picture.shape[1]}×{picture.shape[2]}"

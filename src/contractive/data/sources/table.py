@@ -61,10 +61,8 @@ class Table(FileSource):
         names = [name for name, same in zip(features, constant.tolist()) if same]
         if not self.drop_constant or len(names) == len(features):
             columns = ",".join([*self.drop, *names][:5])
-            raise ValueError(
-                f"{self.path}: constant in all training examples: {_list(names)}: set"
-                f" data.drop_constant=true, or data.drop=[{columns}{',…' if len(names) > 5 else ''}]"
-            )
+            remedy = f"data.drop_constant=true, or data.drop=[{columns}{',…' if len(names) > 5 else ''}]"
+            raise ValueError(f"{self.path}: constant in all training examples: {_list(names)}: set {remedy}")
         return {split: Examples(part.x[:, ~constant], part.y) for split, part in splits.items()}
 
     def _read(self, features: list[str], where: Path, split: str) -> tuple[np.ndarray, np.ndarray | None]:
@@ -81,10 +79,8 @@ class Table(FileSource):
         own = [name for name in names if name != self.label and name not in self.drop]
         index = [name for name in own if not name or name.startswith("__index_level_")]
         if index:
-            raise ValueError(
-                f"{where}: column {index[0]!r} has no name, as a row index of pandas: leave it out, with"
-                f" data.drop=['{index[0]}']"
-            )
+            hint = f"as a row index of pandas: leave it out, with data.drop=['{index[0]}']"
+            raise ValueError(f"{where}: column {index[0]!r} has no name, {hint}")
         if split == "train":
             features[:] = own
         elif set(own) != set(features):
@@ -134,10 +130,8 @@ def _label(column: pa.ChunkedArray, name: str, path: Path) -> np.ndarray:
     values = column.to_pylist()
     missing = [row for row, value in enumerate(values) if value in (None, "") or value != value]
     if missing:
-        raise ValueError(
-            f"{path}: column {name!r} lacks {len(missing)} labels, the first in row {missing[0]}: mend or"
-            " remove such rows"
-        )
+        lacks = f"{len(missing)} labels, the first in row {missing[0]}"
+        raise ValueError(f"{path}: column {name!r} lacks {lacks}: mend or remove such rows")
     whole = pa.types.is_floating(column.type) and all(value.is_integer() for value in values)
     is_number = whole or pa.types.is_integer(column.type) or pa.types.is_boolean(column.type)
     return np.array(values if is_number else [str(value) for value in values])
