@@ -12,7 +12,7 @@ from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
 from lightning.pytorch.strategies import SingleDeviceStrategy
 from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
-from torch.utils.data import DataLoader, TensorDataset
+from torch.utils.data import DataLoader, IterableDataset, TensorDataset
 
 from contractive import ContractiveAutoencoder
 from contractive.diagnostics import effective_rank, jacobian_norms, singular_values
@@ -52,7 +52,7 @@ def scaled(model):
 
 def fit(directory, data, *callbacks, epochs=5, logger=None, strategy="auto", **model):
     torch.manual_seed(0)
-    shape = data.x.shape[1:] if isinstance(data, Data) else next(iter(data)).shape[1:]
+    shape = data.x.shape[1:] if isinstance(data, Data) else (1, *next(iter(data))[0].shape[-2:])
     module = ContractiveAutoencoder(shape, **{"hidden": [12], **model})
     trainer = Trainer(
         max_epochs=epochs,
@@ -71,7 +71,7 @@ def fit(directory, data, *callbacks, epochs=5, logger=None, strategy="auto", **m
     if isinstance(data, Data):
         trainer.fit(module, datamodule=data)
     else:
-        trainer.fit(module, data, data)
+        trainer.fit(module, DataLoader(torch.rand(40, *shape), batch_size=15), data)
     for each in trainer.loggers:
         each.finalize("success")
     return module
@@ -210,8 +210,17 @@ def test_without_tensorboard_the_same_is_kept(tmp_path, pictures, logger):
         assert {"geometry/effective_rank", "cost/pictures_seconds"} <= set(head.split(","))
 
 
-def test_plain_loaders_without_labels_can_be_drawn(tmp_path):
-    loader = DataLoader(torch.rand(40, 1, 8, 8), batch_size=15)
+class Stream(IterableDataset):
+    """Examples with names, of which nobody knows how many there are."""
+
+    def __iter__(self):
+        generator = torch.Generator().manual_seed(0)
+        return ((torch.rand(1, 8, 8, generator=generator), f"example {i}") for i in range(40))
+
+
+@pytest.mark.parametrize("data", [torch.rand(40, 1, 8, 8), Stream()], ids=["a tensor", "a stream"])
+def test_plain_loaders_without_labels_can_be_drawn(tmp_path, data):
+    loader = DataLoader(data, batch_size=15)
     fit(tmp_path, loader, Pictures(), Geometry(), Tangents(), Projector(20), epochs=1)
     assert kept(tmp_path) == DRAWN
     (folder,) = tmp_path.glob("*/code")

@@ -52,14 +52,15 @@ def validation_examples(trainer: Trainer, n: int) -> tuple[Tensor, Tensor | None
     batches: list[Sequence[Tensor]] = []
     # A loader of torch's draws a seed even if it does not shuffle: training is not to notice.
     with torch.random.fork_rng(devices=[]):
-        for batch in loader or ():
+        for batch in () if loader is None else loader:
             batches.append((batch,) if isinstance(batch, Tensor) else batch)
             if sum(len(batch[0]) for batch in batches) >= n:
                 break
     if not batches:
         raise ValueError("there are no validation examples to look at: see trainer.limit_val_batches")
-    x, *labels = (torch.cat(list(part))[:n] for part in zip(*batches))
-    return to_float(x), labels[0] if labels else None
+    labelled = len(batches[0]) > 1 and isinstance(batches[0][1], Tensor)
+    x = torch.cat([batch[0] for batch in batches])[:n]
+    return to_float(x), torch.cat([batch[1] for batch in batches])[:n] if labelled else None
 
 
 def are_pictures(x: Tensor) -> bool:
@@ -79,7 +80,7 @@ def looking_at(model: LightningModule, callback: Callback, epoch: int) -> Iterat
     try:
         with torch.no_grad():
             yield
-    except (ValueError, RuntimeError, OSError) as error:
+    except (ValueError, TypeError, LookupError, RuntimeError, OSError) as error:
         log.warning("%s not drawn in epoch %d: %s", type(callback).__name__, epoch, error)
     finally:
         model.train(training)
