@@ -36,8 +36,11 @@ register()
         ("seed=x", "seed must be an integer; got 'x'"),
         ("trainer=", "trainer= does not exist: trainer is one of cpu"),
         ("trainer.max_epoch=3", "did you mean trainer.max_epochs?"),
-        ("optimizer.momentum=0.5", "optimizer.momentum belongs to optimizer=sgd"),
-        ("model.corruption.amount=0.5", "model/corruption=gaussian or model/corruption=masking or model/c"),
+        ("optimizer.momentum=0.5", "of the class itself takes a +: +optimizer.momentum=VALUE"),
+        (
+            "model.corruption.amount=0.5",
+            "amount belongs to model/corruption: choose that too",
+        ),
         ("model.hidden=[1", "write KEY=VALUE"),
     ],
 )
