@@ -115,18 +115,6 @@ def test_a_loss_that_explodes_stops_the_run_and_leaves_the_last_good_checkpoint(
     assert not (tmp_path / "run" / "metrics.json").exists()
 
 
-def test_the_optimised_metric_is_what_main_returns(monkeypatch, train):
-    returned = []
-    import contractive.training.fitting
-
-    original = contractive.training.fitting.train
-    monkeypatch.setattr(
-        contractive.training.fitting, "train", lambda *a: returned.append(original(*a)) or returned[-1]
-    )
-    run = train(*SMALL, "optimized_metric=test/penalty")
-    assert returned == [metrics(run)["test/penalty"]]
-
-
 @pytest.mark.parametrize("reconstruction", ["squared_error", "cross_entropy"])
 @pytest.mark.parametrize("model", [["model.hidden=[12,6]"], ["model.tied=false"], ["model.activation=relu"]])
 def test_the_family_trains(train, model, reconstruction):
