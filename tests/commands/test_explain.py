@@ -2,6 +2,7 @@
 
 import pytest
 from hydra import compose, initialize_config_dir
+from hydra.errors import ConfigCompositionException
 
 from contractive.commands.explain import explain
 from contractive.commands.schemas import CONFIG_DIR, register
@@ -34,10 +35,14 @@ register()
         ("trainer.max_epochs=1.5", "trainer.max_epochs must be an integer; got 1.5"),
         ("trainer.gradient_clip_val=x", "trainer.gradient_clip_val must be a number; got 'x'"),
         ("seed=x", "seed must be an integer; got 'x'"),
+        ("model.seed=3", "there is no setting 'model.seed'; did you mean seed?"),
         ("trainer=", "trainer= does not exist: trainer is one of cpu"),
         ("trainer.max_epoch=3", "did you mean trainer.max_epochs?"),
-        ("optimizer.momentum=0.5", "optimizer.momentum belongs to optimizer=sgd"),
-        ("model.corruption.amount=0.5", "model/corruption=gaussian or model/corruption=masking or model/c"),
+        ("optimizer.momentum=0.5", "of the class itself takes a +: +optimizer.momentum=VALUE"),
+        (
+            "model.corruption.amount=0.5",
+            "amount belongs to model/corruption: choose that too",
+        ),
         ("model.hidden=[1", "write KEY=VALUE"),
     ],
 )
@@ -48,3 +53,9 @@ def test_a_mistake_is_told_in_one_line_with_the_nearest_thing_that_exists(overri
     line = explain(caught.value)
     assert said in line
     assert "\n" not in line
+
+
+def test_what_was_raised_without_words_is_told_by_its_cause():
+    error = ConfigCompositionException()
+    error.__cause__ = ValueError("what went wrong")
+    assert explain(error) == "what went wrong"

@@ -1,9 +1,7 @@
 """What Hydra and OmegaConf say of a mistake, in one line and with the nearest thing that exists."""
 
 import re
-from collections.abc import Iterator
 from difflib import get_close_matches
-from typing import Any
 
 from omegaconf import (
     BooleanNode,
@@ -12,7 +10,6 @@ from omegaconf import (
     IntegerNode,
     ListConfig,
     Node,
-    OmegaConf,
     ValidationError,
 )
 
@@ -55,6 +52,8 @@ def unknown_key(key: str) -> str:
     keys = _known_keys()
     if key in keys:
         return f"{key} belongs to {' or '.join(keys[key])}: choose that too"
+    section = SCHEMAS.get(key.partition(".")[0])
+    own = f"; an argument of the class itself takes a +: +{key}=VALUE" if section and section.open else ""
     known = [*keys, *groups()]
     # A right name in the wrong place is nearer than a similar spelling.
     words = {k.rsplit(".", 1)[-1]: k for k in reversed(known)}
@@ -63,7 +62,7 @@ def unknown_key(key: str) -> str:
     near += get_close_matches(key, known, n=1) if "." in key else []
     near += [words[similar] for similar in get_close_matches(word, words, n=1)]
     hint = f"; did you mean {near[0]}?" if near else ""
-    return f"there is no setting {key!r}{hint} (python train.py --help lists them)"
+    return f"there is no setting {key!r}{hint}{own} (python train.py --help lists them)"
 
 
 def groups() -> dict[str, list[str]]:
@@ -95,34 +94,12 @@ def _unknown_choice(group: str, name: str) -> str:
 
 
 def _known_keys() -> dict[str, list[str]]:
-    """Every setting of every choice, with the choices (``group=name``) that have it."""
-    keys: dict[str, dict[str, None]] = {}  # ordered, and each choice once
-    for file in sorted(CONFIG_DIR.rglob("*.yaml")):
-        group = file.parent.relative_to(CONFIG_DIR)
-        if group.parts[:1] in {("hydra",), ("experiment",)}:
-            continue
-        package = re.search(r"^# @package (\S+)", file.read_text(), re.MULTILINE)
-        prefix = package[1].split(".") if package else list(group.parts)
-        for path in _leaves(OmegaConf.to_container(OmegaConf.load(file), resolve=False)):
-            keys.setdefault(".".join([*prefix, *path]), {})[f"{group.as_posix()}={file.stem}"] = None
-    return {key: list(choices) for key, choices in keys.items()}
-
-
-def _leaves(node: Any) -> Iterator[list[str]]:
-    for key, value in (node or {}).items():
-        if key == "defaults":
-            for entry in value:
-                yield from _referred(str(entry))
-        elif isinstance(value, dict) and key != "hydra":
-            for path in _leaves(value):
-                yield [key, *path]
-        elif key != "hydra":
-            yield [key]
-
-
-def _referred(entry: str) -> Iterator[list[str]]:
-    """The settings of the schema that an entry of a list of defaults refers to, if it does."""
-    path, _, package = entry.removeprefix("/schema/").partition("@")
-    if path in SCHEMAS:
-        for name in names(SCHEMAS[path]):
-            yield [name] if package == "_here_" else [package, name]
+    """Every setting, with what has it: a place of the configuration, or choices (``group=name``)."""
+    keys: dict[str, list[str]] = {}
+    for path, cls in SCHEMAS.items():
+        group, _, name = path.rpartition("/")
+        is_choice = name in groups().get(group, ())
+        prefix = {"run": ""}.get(path, (group if is_choice else path).replace("/", ".") + ".")
+        for setting in names(cls):
+            keys.setdefault(prefix + setting, []).append(f"{group}={name}" if is_choice else path)
+    return keys

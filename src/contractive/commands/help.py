@@ -9,7 +9,7 @@ from typing import Any
 
 from hydra import compose, initialize_config_dir
 
-from contractive.commands.check import BUILT, plain
+from contractive.commands.check import plain
 from contractive.commands.explain import groups
 from contractive.commands.schemas import CONFIG_DIR, schema_of
 
@@ -58,8 +58,7 @@ def print_help(arguments: list[str]) -> None:
         _row(f"{group}={_written(chosen.get(group))}", " ".join(names), 30)
         for group, names in groups().items()
     ]
-    settings = {name: value for name, value in plain(config).items() if name not in BUILT}
-    print(TEMPLATE.format(choices="\n".join(rows), settings="\n".join(_section("", settings))))
+    print(TEMPLATE.format(choices="\n".join(rows), settings="\n".join(_section("", plain(config)))))
 
 
 def _section(key: str, node: Mapping[str, Any]) -> Iterator[str]:
