@@ -64,7 +64,7 @@ def test_codes_of_another_size_are_refused():
 @pytest.mark.parametrize("reconstruction", ["squared_error", "cross_entropy"])
 def test_a_reconstruction_is_in_the_units_of_the_data(reconstruction):
     net = model(reconstruction=reconstruction, scaled=True)
-    net.scaler.set(torch.tensor([10.0]), torch.tensor([4.0]))  # x = 10 + 4 · scaled
+    net.scaler.load_state_dict({"shift": torch.full((1, 1, 1), 10.0), "scale": torch.full((1, 1, 1), 0.25)})
     x = torch.from_numpy(X).float()
     logits = net.decoder(net.encoder((x - 10) / 4))
     scaled = logits if reconstruction == "squared_error" else 1 / (1 + torch.exp(-logits))

@@ -116,22 +116,24 @@ def fit(
         trainer.fit(model, datamodule=data, ckpt_path=resumed, weights_only=True)
         epochs = best_epoch = trainer.current_epoch
         best, last = (directory / FOLDER / name for name in ("best.ckpt", "last.ckpt"))
-        if best.is_file() and not trainer.fast_dev_run:  # type: ignore[attr-defined]
+        # Without checkpoints, as in a quick look at one batch, the last epoch has to do.
+        if any(isinstance(c, BestCheckpoint) and c.best_model_path for c in trainer.checkpoint_callbacks):
             checkpoint = read_checkpoint(best)
             model.load_state_dict(checkpoint["state_dict"])
             best_epoch = checkpoint["epoch"] + 1
         metrics: dict[str, float] = {}
         for evaluate in (trainer.validate, trainer.test):
-            metrics |= evaluate(model, datamodule=data, verbose=False)[0]
+            for figures in evaluate(model, datamodule=data, verbose=False):
+                metrics |= figures
         metrics |= {"epochs": epochs, "best_epoch": best_epoch, "seconds": time.monotonic() - start}
         if trainer.is_global_zero:
             _write_json(directory / "metrics.json", metrics)
         for logger in trainer.loggers:
             if isinstance(logger, TensorBoardLogger):
-                figures = {name: value for name, value in metrics.items() if name.startswith("test/")}
+                tested = {name: value for name, value in metrics.items() if name.startswith("test/")}
                 defaults = _flat(_completed({"data": {s.name: default(s) for s in fields(data.settings)}}))
                 compared = compared_settings(flat, defaults)
-                logger.log_hyperparams(compared, figures, step=trainer.global_step)
+                logger.log_hyperparams(compared, tested, step=trainer.global_step)
                 logger.finalize("success")
     return Run(directory, metrics, model.eval(), data, epochs, best_epoch, best, last)
 
@@ -181,7 +183,7 @@ def _completed(settings: Mapping[str, Any] | DictConfig | None) -> dict[str, Any
         if name not in known:
             raise ValueError(f"{name}: there is no such setting{nearest(name, known)}")
     complete = given | vars(groups.Run.of({name: given[name] for name in names(groups.Run) if name in given}))
-    complete["data"] = given.get("data") or {"source": "digits"}
+    complete["data"] = {"source": "digits", **(given.get("data") or {})}
     for name, group in {**GROUPS, "trainer": groups.Trainer}.items():
         own = given.get(name) or {}
         with prefixed(f"{name}."):
@@ -242,5 +244,9 @@ def _write_json(path: Path, content: dict[str, float]) -> None:
 def _flat(settings: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     flat: dict[str, Any] = {}
     for key, value in settings.items():
-        flat |= _flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {f"{prefix}{key}": value}
+        if isinstance(value, dict):
+            flat |= _flat(value, f"{prefix}{key}.")
+        else:
+            plain = value is None or isinstance(value, str | int | float | list)
+            flat[f"{prefix}{key}"] = value if plain else type(value).__name__  # data in memory
     return flat
