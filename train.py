@@ -10,9 +10,9 @@ from contractive.commands.train import CONFIG_DIR, main_or_one_line, run_job
 
 def train(config: DictConfig, directory: Path) -> float:
     # Torch and Lightning take seconds to import: only once the configuration is known to be valid.
-    from contractive.training.fitting import train
+    from contractive.training import fit
 
-    return train(config, directory)
+    return fit(config, directory=directory).metrics[config.optimized_metric]
 
 
 @hydra.main(version_base="1.3", config_path=str(CONFIG_DIR), config_name="config")

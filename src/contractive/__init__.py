@@ -8,13 +8,22 @@ from importlib import import_module
 from typing import Any
 
 _HOME = {
+    "Autoencoder": "contractive.nn.autoencoder",
     "ContractiveAutoencoder": "contractive.training.module",
     "DataModule": "contractive.training.datamodule",
     "contraction_penalty": "contractive.penalties",
     "hessian_penalty": "contractive.penalties",
+    "load_autoencoder": "contractive.runs.checkpoints",
 }
 
-__all__ = ["ContractiveAutoencoder", "DataModule", "contraction_penalty", "hessian_penalty"]
+__all__ = [
+    "Autoencoder",
+    "ContractiveAutoencoder",
+    "DataModule",
+    "contraction_penalty",
+    "hessian_penalty",
+    "load_autoencoder",
+]
 
 
 def __getattr__(name: str) -> Any:

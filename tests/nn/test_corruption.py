@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from contractive.nn.corruption import corrupt
+from contractive.nn.corruption import CORRUPTIONS, corrupt
 
 
 def seeded(seed=0):
@@ -31,7 +31,7 @@ def test_salt_and_pepper_are_equally_many():
         assert (corrupted == value).float().mean() == pytest.approx(0.1, abs=0.004)
 
 
-@pytest.mark.parametrize("kind", ["gaussian", "masking", "salt_and_pepper"])
+@pytest.mark.parametrize("kind", CORRUPTIONS)
 def test_the_same_seed_corrupts_alike_and_leaves_the_input_as_it_is(kind):
     x = torch.rand(10, 10)
     before = x.clone()

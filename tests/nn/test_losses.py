@@ -22,3 +22,8 @@ def test_the_cross_entropy_is_that_of_the_sigmoid_of_the_logits():
 def test_shapes_must_agree():
     with pytest.raises(ValueError, match=r"\(5, 1\).*\(5, 6\)"):
         reconstruction_loss(torch.rand(5, 1), torch.rand(5, 6), "squared_error")
+
+
+def test_another_loss_is_refused():
+    with pytest.raises(ValueError, match="kind must be one of squared_error, cross_entropy; got 'mse'"):
+        reconstruction_loss(torch.rand(5, 6), torch.rand(5, 6), "mse")

@@ -2,13 +2,20 @@
 
 import csv
 import json
+import logging
 import math
 import pickle
 
 import pytest
 import torch
+import yaml
+from hydra import compose, initialize_config_dir
+from lightning.pytorch.loggers import Logger
 
 from contractive import ContractiveAutoencoder
+from contractive.commands.train import CONFIG_DIR
+from contractive.training import fit
+from contractive.training.fitting import compared_settings
 from contractive.training.history import NonFiniteLossError
 
 SMALL = ("model.hidden=[16]", "trainer.max_epochs=4")
@@ -115,23 +122,146 @@ def test_a_loss_that_explodes_stops_the_run_and_leaves_the_last_good_checkpoint(
     assert not (tmp_path / "run" / "metrics.json").exists()
 
 
-def test_the_optimised_metric_is_what_main_returns(monkeypatch, train):
-    returned = []
-    import contractive.training.fitting
-
-    original = contractive.training.fitting.train
-    monkeypatch.setattr(
-        contractive.training.fitting, "train", lambda *a: returned.append(original(*a)) or returned[-1]
-    )
-    run = train(*SMALL, "optimized_metric=test/penalty")
-    assert returned == [metrics(run)["test/penalty"]]
-
-
 @pytest.mark.parametrize("reconstruction", ["squared_error", "cross_entropy"])
 @pytest.mark.parametrize("model", [["model.hidden=[12,6]"], ["model.tied=false"], ["model.activation=relu"]])
 def test_the_family_trains(train, model, reconstruction):
     figures = metrics(train(*SMALL, "trainer.max_epochs=1", *model, f"model.reconstruction={reconstruction}"))
     assert all(math.isfinite(value) for value in figures.values())
+
+
+TINY = {"model": {"hidden": [8]}, "trainer": {"max_epochs": 2, "limit_train_batches": 3}}
+
+
+class TestFromANotebook:
+    def test_a_run_leaves_its_files_and_comes_back_in_silence(self, tmp_path, capfd):
+        loggers = [logging.getLogger(f"lightning.pytorch{part}") for part in ("", ".profilers")]
+        levels = [logger.level for logger in loggers]
+        run = fit(TINY, directory=tmp_path / "deep" / "run")
+        assert "".join(capfd.readouterr()) == ""
+        assert levels == [logger.level for logger in loggers]
+        assert run.best.is_file() and run.last.is_file()
+        assert metrics(run.directory) == run.metrics
+        assert run.directory == tmp_path / "deep" / "run"
+        assert (run.epochs, run.model.training, run.model.code_size) == (2, False, 8)
+        assert {path.name for path in run.directory.iterdir()} == {"checkpoints", "metrics.json"}
+
+    def test_plain_settings_and_a_composed_configuration_make_the_same_run(self, tmp_path):
+        with initialize_config_dir(str(CONFIG_DIR), version_base="1.3"):
+            overrides = [
+                "model.hidden=[8]",
+                "trainer.max_epochs=2",
+                "trainer.limit_train_batches=3",
+                "logger=csv",
+            ]
+            config = compose("config", overrides=[*overrides, "callbacks=minimal", "~callbacks.progress"])
+        composed, given = fit(config, directory=tmp_path / "a"), fit(TINY, directory=tmp_path / "b")
+        assert_same_weights(composed.last, given.last)
+        assert composed.metrics["test/loss"] == given.metrics["test/loss"]
+        assert (tmp_path / "a" / "metrics.csv").is_file()
+
+    @pytest.mark.parametrize(
+        ("settings", "said"),
+        [
+            ({"modle": {}}, r"^modle: there is no such setting; did you mean model\?"),
+            ({"model": {"lamda": 1}}, r"^model\.lamda: there is no such setting; did you mean lam\?"),
+            (
+                {"trainer": {"max_epoch": 1}},
+                r"^trainer\.max_epoch: Trainer takes no .* mean max_epochs\?",
+            ),
+            ({"scheduler": {"name": "StepLr"}}, r"^scheduler\.name must be one of .*; did you mean StepLR\?"),
+            ({"optimizer": {"name": "RMSprop", "fused": True}}, r"^optimizer\.fused: RMSprop takes no such"),
+            ({"ckpt_path": "nowhere.ckpt"}, r"there is no checkpoint 'nowhere\.ckpt'"),
+            ({"seed": -1}, r"^seed must be an integer >= 0; got -1"),
+        ],
+    )
+    def test_mistakes(self, settings, said, tmp_path):
+        with pytest.raises((ValueError, FileNotFoundError), match=said):
+            fit(TINY | settings, directory=tmp_path)
+
+
+class Hearsay(Logger):
+    """A logger like any other: it hears the settings once, before the figures."""
+
+    name, version = "hearsay", 0
+
+    def __init__(self):
+        super().__init__()
+        self.heard = []
+
+    def log_hyperparams(self, params, *args, **kwargs):
+        self.heard.append(params)
+
+    def log_metrics(self, metrics, step=None):
+        assert self.heard
+
+
+def test_the_settings_reach_every_logger(tmp_path):
+    logger = Hearsay()
+    fit(TINY | {"seed": 3}, directory=tmp_path / "a", loggers=[logger])
+    (heard,) = logger.heard
+    expected = {
+        "model.hidden": [8],
+        "model.lam": 0.01,
+        "optimizer.lr": 1e-3,
+        "data.source": "digits",
+        "seed": 3,
+    }
+    assert expected.items() <= heard.items()
+    csv_logger = {"_target_": "lightning.pytorch.loggers.CSVLogger", "name": "", "version": ""}
+    fit(TINY | {"logger": {"csv": csv_logger}}, directory=tmp_path / "b")
+    written = yaml.safe_load((tmp_path / "b" / "hparams.yaml").read_text())
+    assert written == heard | {"seed": 0}
+
+
+def test_runs_are_compared_by_the_usual_settings_and_those_that_were_chosen():
+    defaults = {"model.lam": 0.01, "model.tied": True, "trainer.max_epochs": 100, "seed": 0}
+    chosen = {
+        "model.lam": 0.01,
+        "model.tied": True,
+        "trainer.max_epochs": 5,
+        "seed": 0,
+        "optimizer.momentum": 0.9,
+    }
+    expected = {"model.lam": 0.01, "seed": 0, "trainer.max_epochs": 5, "optimizer.momentum": 0.9}
+    assert compared_settings(chosen, defaults) == expected
+
+
+def test_the_figures_are_those_of_the_best_epoch_where_it_is_not_the_last(tmp_path):
+    # The rate grows until it does harm.
+    rising = {"name": "ExponentialLR", "gamma": 5.0}
+    settings = {"optimizer": {"name": "SGD", "lr": 1e-3}, "scheduler": rising, "trainer": {"max_epochs": 4}}
+    run = fit(settings, directory=tmp_path)
+    assert run.best_epoch < run.epochs == 4
+    assert run.metrics["best_epoch"] == run.best_epoch == torch.load(run.best)["epoch"] + 1
+    x = run.data.split("val").x
+    for path, is_best in ((run.best, True), (run.last, False)):
+        model = ContractiveAutoencoder.load_from_checkpoint(path)
+        with torch.no_grad():
+            error = (model(x) - x).square().sum((1, 2, 3)).mean().item()
+        assert (run.metrics["val/reconstruction"] == pytest.approx(error, rel=1e-4)) is is_best
+    assert all(torch.equal(a, b) for a, b in zip(run.model.state_dict().values(), weights(run.best).values()))
+
+
+def test_a_quick_look_at_one_batch(train):
+    run = train(*SMALL, "+trainer.fast_dev_run=true")
+    assert metrics(run)["epochs"] == 1 and metrics(run)["test/loss"] > 0
+    assert not list(run.rglob("*.ckpt"))
+
+
+def test_a_profile_is_printed(train, capfd):
+    train(*SMALL, "trainer.max_epochs=1", "+trainer.profiler=simple")
+    assert "run_training_epoch" in "".join(capfd.readouterr())
+
+
+def test_the_progress_bar_and_the_checkpoints_can_be_left_out(train, capfd):
+    off = ("+trainer.enable_progress_bar=false", "+trainer.enable_checkpointing=false")
+    run = train(*SMALL, "trainer.max_epochs=1", *off)
+    assert "Epoch" not in capfd.readouterr().out
+    assert metrics(run)["best_epoch"] == 1 and not list(run.rglob("*.ckpt"))
+
+
+def test_an_optimiser_that_takes_other_arguments_trains(train):
+    assert metrics(train(*SMALL, "trainer.max_epochs=1", "optimizer.name=RMSprop"))["epochs"] == 1
 
 
 class TestMistakesWithCheckpoints:

@@ -37,6 +37,16 @@ def test_the_last_row_before_a_reading_is_due():
     assert history.full
 
 
+def test_what_was_not_measured_counts_for_nothing():
+    history = StepHistory(("loss", "penalty"), capacity=3)
+    history.add(torch.tensor([1.0, float("nan")]), batch_size=10, step=0, unknown=("penalty",))
+    add(history, [4.0, 6.0], batch_size=30)
+    assert history.drain() == {"loss": pytest.approx((10 * 1 + 30 * 4) / 40), "penalty": 6.0}
+    history.add(torch.tensor([1.0, 0.0]), batch_size=10, step=2, unknown=("penalty",))
+    assert history.drain() == {"loss": 1.0}
+    assert history.end_epoch() == {"loss": pytest.approx((20 * 1 + 30 * 4) / 50), "penalty": 6.0}
+
+
 @pytest.mark.parametrize("bad", [float("nan"), float("inf")])
 def test_the_first_step_and_term_that_is_not_finite_is_named(bad):
     history = StepHistory(("loss", "reconstruction", "penalty"), capacity=4)

@@ -3,6 +3,9 @@
 import torch.nn.functional as F
 from torch import Tensor
 
+from contractive.nn.settings import RECONSTRUCTIONS
+from contractive.settings import check_choice
+
 
 def reconstruction_loss(output: Tensor, x: Tensor, kind: str) -> Tensor:
     """The reconstruction loss of each example, summed over its features.
@@ -26,12 +29,11 @@ def reconstruction_loss(output: Tensor, x: Tensor, kind: str) -> Tensor:
     >>> reconstruction_loss(torch.tensor([[1.0, 2.0]]), torch.tensor([[0.0, 0.0]]), "squared_error")
     tensor([5.])
     """
+    check_choice("kind", kind, RECONSTRUCTIONS)
     if output.shape != x.shape:
         raise ValueError(
             f"the output has shape {tuple(output.shape)} and x has {tuple(x.shape)}: they must agree"
         )
     if kind == "squared_error":
         return F.mse_loss(output, x, reduction="none").flatten(1).sum(1)
-    if kind == "cross_entropy":
-        return F.binary_cross_entropy_with_logits(output, x, reduction="none").flatten(1).sum(1)
-    raise ValueError(f"kind must be squared_error or cross_entropy; got {kind!r}")
+    return F.binary_cross_entropy_with_logits(output, x, reduction="none").flatten(1).sum(1)

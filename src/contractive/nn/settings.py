@@ -1,12 +1,11 @@
-"""The settings of a network and of a corruption."""
+"""The settings of a network."""
 
 from dataclasses import dataclass
 
-from contractive.settings import Settings, check_number, setting
+from contractive.settings import Settings, setting
 
 ACTIVATIONS = ("sigmoid", "tanh", "softplus", "relu", "elu", "gelu", "silu", "identity")
 RECONSTRUCTIONS = ("squared_error", "cross_entropy")
-CORRUPTIONS = ("gaussian", "masking", "salt_and_pepper")
 
 
 @dataclass
@@ -24,16 +23,3 @@ class Network(Settings):
     reconstruction: str = setting(
         "squared_error", "what compares input and reconstruction", choices=RECONSTRUCTIONS
     )
-
-
-@dataclass
-class Corruption(Settings):
-    """What the encoder sees in training instead of ``x``; see :func:`contractive.nn.corruption.corrupt`."""
-
-    kind: str = setting("gaussian", "what is done to a value", choices=CORRUPTIONS)
-    amount: float = setting(0.1, "standard deviation (gaussian), or share of the values", low=0)
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.kind != "gaussian":
-            check_number("amount", self.amount, low=0, high=1)

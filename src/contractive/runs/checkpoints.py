@@ -6,6 +6,29 @@ from typing import Any
 
 import torch
 
+from contractive.nn.autoencoder import Autoencoder
+from contractive.nn.settings import Network
+from contractive.settings import names
+
+
+def load_autoencoder(path: str | Path, map_location: Any = "cpu") -> Autoencoder:
+    """The network that a run saved, with its weights and scaling, for use: in evaluation mode, and without
+    anything that trains it.
+
+    Args:
+        path: a run's ``checkpoints/best.ckpt`` or ``last.ckpt``.
+        map_location: the device to load to.
+
+    Raises:
+        FileNotFoundError, ValueError: as :func:`read_checkpoint`.
+    """
+    checkpoint = read_checkpoint(path, map_location)
+    saved = checkpoint["hyper_parameters"]
+    wanted = ("input_shape", "scaled", *names(Network))
+    model = Autoencoder(**{name: saved[name] for name in wanted if name in saved})
+    model.load_state_dict(checkpoint["state_dict"])
+    return model.to(map_location).eval()
+
 
 def read_checkpoint(path: str | Path, map_location: Any = "cpu") -> dict[str, Any]:
     """The content of a checkpoint that a run saved, read without running code from it.

@@ -1,112 +1,141 @@
-"""One run, from its configuration to its directory."""
+"""One run, from its settings to its directory."""
 
+import inspect
 import json
 import logging
 import os
-import shlex
 import time
 import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from hydra.core.hydra_config import HydraConfig
-from hydra.utils import instantiate
-from lightning import Trainer, seed_everything
-from lightning.pytorch.loggers import TensorBoardLogger
+import yaml
+from hydra.utils import get_object, instantiate
+from lightning import Callback, Trainer, seed_everything
+from lightning.pytorch.callbacks import Checkpoint, ProgressBar
+from lightning.pytorch.loggers import Logger, TensorBoardLogger
 from omegaconf import DictConfig, OmegaConf
-from rich.console import Console
-from rich.table import Table
 
-from contractive.commands.train import plain
 from contractive.runs.checkpoints import read_checkpoint
-from contractive.training.callbacks.checkpoints import carry_over_best
+from contractive.settings import default, names, nearest, prefixed
+from contractive.training import settings as groups
+from contractive.training.callbacks.checkpoints import FOLDER, BestCheckpoint, LastCheckpoint, carry_over_best
+from contractive.training.callbacks.interrupt import SaveOnInterrupt
 from contractive.training.datamodule import DataModule
 from contractive.training.module import ContractiveAutoencoder
+from contractive.training.optimizers import check_arguments
 
-COMPARED = (
-    "model.lam",
-    "model.hidden",
-    "model.activation",
-    "model.reconstruction",
-    "optimizer.lr",
-    "data.source",
-    "seed",
-)
+COMPARED = ("lam", "hidden", "activation", "reconstruction")  # of the model, beside lr, source and seed
+GROUPS = {"model": groups.Model, "optimizer": groups.Optimizer, "scheduler": groups.Scheduler}
 
 
-def train(config: DictConfig, directory: Path) -> float:
-    """Train, test the best epoch, and leave the run's files in ``directory``.
+@dataclass(frozen=True)
+class Run:
+    """What a run made: its figures, all of the best epoch, and the model of that epoch, for use."""
+
+    directory: Path
+    metrics: dict[str, float]
+    model: ContractiveAutoencoder
+    data: DataModule
+    epochs: int
+    best_epoch: int
+    best: Path  # the checkpoint of the best epoch
+    last: Path  # the one from which the run can go on
+
+
+def fit(
+    settings: Mapping[str, Any] | DictConfig | None = None,
+    *,
+    directory: str | Path,
+    callbacks: Sequence[Callback] | None = None,
+    loggers: Sequence[Logger] | None = None,
+) -> Run:
+    """Train, test the best epoch, and leave the run's files in ``directory``. Prints nothing.
 
     Args:
-        config: the composed configuration.
+        settings: the groups ``model``, ``optimizer``, ``scheduler``, ``data``, ``trainer``, and ``seed``,
+            ``ckpt_path`` beside them, in plain containers or as Hydra composes them. What is left out has the
+            default that it has on the command line.
         directory: where the run is written.
-
-    Returns:
-        The metric that ``optimized_metric`` names.
+        callbacks: instead of those that ``settings["callbacks"]`` describes by ``_target_``; by default the
+            two checkpoints, and one more when the run is interrupted.
+        loggers: instead of those that ``settings["logger"]`` describes; by default none.
 
     Raises:
-        ValueError, FileNotFoundError: if the data or the checkpoint to resume from are not as they should be.
+        ValueError, FileNotFoundError: if a setting, the data or the checkpoint to resume from are not as they
+            should be.
         NonFiniteLossError: if a term of the loss becomes NaN or infinite.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as directory:
+    ...     run = fit({"model": {"hidden": [8]}, "trainer": {"max_epochs": 1}}, directory=directory)
+    >>> run.epochs, run.model.code_size, run.metrics["test/loss"] > 0
+    (1, 8, True)
     """
     start = time.monotonic()
-    # Batches are gathered from memory: worker processes would only copy them once more.
-    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
-    warnings.filterwarnings("ignore", ".*does not have many workers.*")
-    warnings.filterwarnings("ignore", ".*isinstance.treespec, LeafSpec.*")
-    warnings.filterwarnings("ignore", ".*smaller than the logging interval.*")
-    warnings.filterwarnings("ignore", "Checkpoint directory .* exists and is not empty")
-    settings = plain(config)
-    seed_everything(settings["seed"], verbose=False)
-    data = DataModule(**settings["data"], seed=settings["seed"])
-    data.prepare_data()
-    data.setup("fit")
-    if settings["model"]["reconstruction"] == "cross_entropy":
-        data.check_unit_interval()
-    model = ContractiveAutoencoder(
-        input_shape=data.input_shape,
-        scaled=data.scaler is not None,
-        **settings["model"],
-        optimizer=settings["optimizer"],
-    )
-    if model.scaler is not None and data.scaler is not None:
-        model.scaler.load_state_dict(data.scaler.state_dict())
-    if settings["ckpt_path"] is not None:
-        check_resumable(model, Path(settings["ckpt_path"]), settings["trainer"]["max_epochs"], directory)
-
-    trainer = Trainer(
-        **settings["trainer"],
-        default_root_dir=directory,
-        callbacks=list(instantiate(config.callbacks).values()),
-        logger=list(instantiate(config.logger).values()),
-    )
-    # Lightning has torch ask the driver's management library for GPUs, so as not to spoil a later fork. Adam
-    # asks at every step, and nothing forks from here on.
-    os.environ["PYTORCH_NVML_BASED_CUDA_CHECK"] = "0"
-    for logger in trainer.loggers:
-        if isinstance(logger, TensorBoardLogger):
-            text = OmegaConf.to_yaml(config).replace("\n", "\n    ")
-            logger.experiment.add_text("config", f"    {text}")
-    trainer.fit(model, datamodule=data, ckpt_path=settings["ckpt_path"], weights_only=True)
-    epochs = trainer.current_epoch
-
-    best = read_checkpoint(directory / "checkpoints" / "best.ckpt")
-    model.load_state_dict(best["state_dict"])
-    metrics: dict[str, float] = {}
-    for evaluate in (trainer.validate, trainer.test):
-        (figures,) = evaluate(model, datamodule=data, verbose=False)
-        metrics |= figures
-    metrics |= {"epochs": epochs, "best_epoch": best["epoch"] + 1, "seconds": time.monotonic() - start}
-    if trainer.is_global_zero:
-        _write_json(directory / "metrics.json", metrics)
-    for logger in trainer.loggers:
-        if isinstance(logger, TensorBoardLogger):
-            figures = {name: value for name, value in metrics.items() if name.startswith("test/")}
-            logger.log_hyperparams(compared_settings(settings), figures, step=trainer.global_step)
-            logger.finalize("success")
-    if trainer.is_global_zero:
-        print_summary(metrics, directory, epochs)
-    value: float = metrics[settings["optimized_metric"]]
-    return value
+    directory = Path(directory).absolute()
+    given = _completed(settings)
+    nodes = {name: given.pop(name, None) for name in ("callbacks", "logger")}
+    seed, resumed = given["seed"], given["ckpt_path"]
+    check_arguments("trainer", Trainer, given["trainer"])
+    with _quiet():
+        seed_everything(seed, verbose=False)
+        data = DataModule(**given["data"], seed=seed)
+        data.prepare_data()
+        data.setup("fit")
+        if given["model"]["reconstruction"] == "cross_entropy":
+            data.check_unit_interval()
+        model = ContractiveAutoencoder(
+            data.input_shape,
+            scaled=data.scaler is not None,
+            optimizer=given["optimizer"],
+            scheduler=given["scheduler"],
+            **given["model"],
+        )
+        directory.mkdir(parents=True, exist_ok=True)
+        if resumed is not None:
+            check_resumable(model, Path(resumed), given["trainer"]["max_epochs"], directory)
+        if callbacks is None:
+            callbacks = _callbacks(nodes["callbacks"])
+        if loggers is None:
+            loggers = [_logger(node, directory) for node in (nodes["logger"] or {}).values() if node]
+        trainer = _trainer(given["trainer"], directory, callbacks, loggers)
+        # Lightning has torch ask the driver's management library for GPUs, so as not to spoil a later fork.
+        # Adam asks at every step, and nothing forks from here on.
+        os.environ["PYTORCH_NVML_BASED_CUDA_CHECK"] = "0"
+        flat = _flat(given)
+        for logger in trainer.loggers:
+            if isinstance(logger, TensorBoardLogger):
+                text = yaml.safe_dump(json.loads(json.dumps(given | nodes, default=str)), sort_keys=False)
+                logger.experiment.add_text("config", "    " + text.replace("\n", "\n    "))
+            else:
+                logger.log_hyperparams(flat)
+        trainer.fit(model, datamodule=data, ckpt_path=resumed, weights_only=True)
+        epochs = best_epoch = trainer.current_epoch
+        best, last = (directory / FOLDER / name for name in ("best.ckpt", "last.ckpt"))
+        # Without checkpoints, as in a quick look at one batch, the last epoch has to do.
+        if any(isinstance(c, BestCheckpoint) and c.best_model_path for c in trainer.checkpoint_callbacks):
+            checkpoint = read_checkpoint(best)
+            model.load_state_dict(checkpoint["state_dict"])
+            best_epoch = checkpoint["epoch"] + 1
+        metrics: dict[str, float] = {}
+        for evaluate in (trainer.validate, trainer.test):
+            for figures in evaluate(model, datamodule=data, verbose=False):
+                metrics |= figures
+        metrics |= {"epochs": epochs, "best_epoch": best_epoch, "seconds": time.monotonic() - start}
+        if trainer.is_global_zero:
+            _write_json(directory / "metrics.json", metrics)
+        for logger in trainer.loggers:
+            if isinstance(logger, TensorBoardLogger):
+                tested = {name: value for name, value in metrics.items() if name.startswith("test/")}
+                defaults = _flat(_completed({"data": {s.name: default(s) for s in fields(data.settings)}}))
+                compared = compared_settings(flat, defaults)
+                logger.log_hyperparams(compared, tested, step=trainer.global_step)
+                logger.finalize("success")
+    return Run(directory, metrics, model.eval(), data, epochs, best_epoch, best, last)
 
 
 def check_resumable(model: ContractiveAutoencoder, path: Path, max_epochs: int, directory: Path) -> None:
@@ -120,8 +149,10 @@ def check_resumable(model: ContractiveAutoencoder, path: Path, max_epochs: int, 
     saved, configured = dict(checkpoint["hyper_parameters"]), dict(model.hparams)
     shapes = {name: tensor.shape for name, tensor in checkpoint["state_dict"].items()}
     if shapes != {name: tensor.shape for name, tensor in model.state_dict().items()}:
-        names = [n for n in configured if saved.get(n) != configured[n] and n not in ("optimizer", "penalty")]
-        differences = ", ".join(f"{name}={saved.get(name)} (here {configured[name]})" for name in names)
+        network = ("input_shape", "scaled", *names(groups.Network))
+        differences = ", ".join(
+            f"{n}={saved.get(n)} (here {configured[n]})" for n in network if saved.get(n) != configured[n]
+        )
         raise ValueError(f"ckpt_path: the checkpoint {str(path)!r} is of another model: {differences}")
     if checkpoint["epoch"] + 1 >= max_epochs:
         raise ValueError(
@@ -133,29 +164,75 @@ def check_resumable(model: ContractiveAutoencoder, path: Path, max_epochs: int, 
         carry_over_best(path, directory)
 
 
-def print_summary(metrics: dict[str, float], directory: Path, epochs: int) -> None:
-    """Print the figures, where the run was written, and what to type next."""
-    table = Table(
-        "",
-        "validation",
-        "test",
-        title=f"Best of {epochs} epochs: {metrics['best_epoch']}",
-        title_justify="left",
-    )
-    for term in (key.removeprefix("test/") for key in metrics if key.startswith("test/")):
-        table.add_row(term, f"{metrics[f'val/{term}']:.5g}", f"{metrics[f'test/{term}']:.5g}")
-    console = Console()
-    console.print(table)
-    run = directory if not directory.is_relative_to(Path.cwd()) else directory.relative_to(Path.cwd())
-    given = [
-        o for o in HydraConfig.get().overrides.task if not o.startswith(("ckpt_path=", "trainer.max_epochs="))
-    ]
-    resume = shlex.join(
-        [*given, f"ckpt_path={run}/checkpoints/last.ckpt", f"trainer.max_epochs={2 * epochs}"]
-    )
-    print(f"Written to {run} in {metrics['seconds']:.0f} s")
-    print(f"Look at it:  tensorboard --logdir {run}")
-    print(f"Resume it:   python train.py {resume}")
+def compared_settings(flat: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings by which TensorBoard's HParams tab compares runs: the usual ones and those that are not at
+    their default. All of them would bury the few that differ."""
+    usual = (*(f"model.{name}" for name in COMPARED), "optimizer.lr", "data.source", "seed")
+    other = [key for key, value in flat.items() if key not in defaults or value != defaults[key]]
+    return {key: flat[key] for key in (*usual, *other) if key in flat}
+
+
+def _completed(settings: Mapping[str, Any] | DictConfig | None) -> dict[str, Any]:
+    """All settings of a run in plain containers: what is given, checked, and defaults for the rest."""
+    if isinstance(settings, DictConfig):
+        ours = OmegaConf.masked_copy(settings, [str(key) for key in settings if key != "hydra"])
+        settings = OmegaConf.to_container(ours, resolve=True)  # type: ignore[assignment]
+    given: dict[str, Any] = dict(settings or {})
+    known = [*GROUPS, "data", "trainer", "callbacks", "logger", *names(groups.Run)]
+    for name in given:
+        if name not in known:
+            raise ValueError(f"{name}: there is no such setting{nearest(name, known)}")
+    complete = given | vars(groups.Run.of({name: given[name] for name in names(groups.Run) if name in given}))
+    complete["data"] = {"source": "digits", **(given.get("data") or {})}
+    for name, group in {**GROUPS, "trainer": groups.Trainer}.items():
+        own = given.get(name) or {}
+        with prefixed(f"{name}."):
+            complete[name] = {**vars(group.of(own)), **own}  # type: ignore[attr-defined]
+    return complete
+
+
+def _callbacks(nodes: Mapping[str, Any] | None) -> list[Callback]:
+    if nodes is None:
+        return [BestCheckpoint(), LastCheckpoint(), SaveOnInterrupt()]
+    return [instantiate(node) for node in nodes.values() if node]
+
+
+def _logger(node: Mapping[str, Any], directory: Path) -> Logger:
+    """The logger that a node describes, writing into the run's directory unless it says where to."""
+    takes = inspect.signature(get_object(node["_target_"])).parameters
+    logger: Logger = instantiate({"save_dir": str(directory), **node} if "save_dir" in takes else node)
+    return logger
+
+
+def _trainer(
+    arguments: Mapping[str, Any], directory: Path, callbacks: Sequence[Callback], loggers: Sequence[Logger]
+) -> Trainer:
+    # Lightning refuses a callback that does what is switched off.
+    for flag, kind in (("enable_progress_bar", ProgressBar), ("enable_checkpointing", Checkpoint)):
+        if arguments.get(flag) is False:
+            callbacks = [callback for callback in callbacks if not isinstance(callback, kind)]
+    bar = any(isinstance(callback, ProgressBar) for callback in callbacks)
+    own = {"enable_progress_bar": bar, **arguments}
+    return Trainer(**own, default_root_dir=directory, callbacks=[*callbacks], logger=[*loggers])
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Lightning without its remarks on what it found, but with the profile that it was asked for."""
+    levels = {"lightning.pytorch": logging.WARNING, "lightning.pytorch.profilers": logging.INFO}
+    before = {name: logging.getLogger(name).level for name in levels}
+    with warnings.catch_warnings():
+        # Batches are gathered from memory: worker processes would only copy them once more.
+        for known in ("does not have many workers", "isinstance.treespec, LeafSpec", "logging interval"):
+            warnings.filterwarnings("ignore", f".*{known}")
+        warnings.filterwarnings("ignore", "Checkpoint directory .* exists and is not empty")
+        try:
+            for name, level in levels.items():
+                logging.getLogger(name).setLevel(level)
+            yield
+        finally:
+            for name, level in before.items():
+                logging.getLogger(name).setLevel(level)
 
 
 def _write_json(path: Path, content: dict[str, float]) -> None:
@@ -164,18 +241,12 @@ def _write_json(path: Path, content: dict[str, float]) -> None:
     unfinished.replace(path)
 
 
-def compared_settings(settings: dict[str, Any]) -> dict[str, Any]:
-    """The settings by which TensorBoard's HParams tab compares runs: the usual ones and those overridden.
-
-    All of them would bury the few that differ.
-    """
-    flat = _flat(settings)
-    overridden = [override.split("=")[0].lstrip("+") for override in HydraConfig.get().overrides.task]
-    return {key: flat[key] for key in (*COMPARED, *overridden) if key in flat}
-
-
-def _flat(settings: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+def _flat(settings: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     flat: dict[str, Any] = {}
     for key, value in settings.items():
-        flat |= _flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {f"{prefix}{key}": value}
+        if isinstance(value, dict):
+            flat |= _flat(value, f"{prefix}{key}.")
+        else:
+            plain = value is None or isinstance(value, str | int | float | list)
+            flat[f"{prefix}{key}"] = value if plain else type(value).__name__  # data in memory
     return flat

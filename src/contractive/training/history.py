@@ -1,6 +1,6 @@
 """What the training steps computed, kept on the device until it is time to look."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import torch
 from torch import Tensor
@@ -28,17 +28,19 @@ class StepHistory:
         self.capacity = capacity
         self._rows: Tensor | None = None
         self._steps: list[int] = []
-        self._sizes: list[int] = []
-        self._epoch_sums = [0.0] * len(self.terms)
-        self._epoch_examples = 0
+        self._sizes: list[list[int]] = []  # examples behind each number: none behind an unknown one
+        self._epoch_sums = torch.zeros(2, len(self.terms), dtype=torch.double)
 
-    def add(self, row: Tensor, *, batch_size: int, step: int) -> None:
-        """Keep ``row``, the batch averages ``(terms,)`` of one step, without waiting for the device."""
+    def add(self, row: Tensor, *, batch_size: int, step: int, unknown: Collection[str] = ()) -> None:
+        """Keep ``row``, the batch averages ``(terms,)`` of one step, without waiting for the device.
+
+        What the row holds for the terms in ``unknown`` was not measured, and counts for nothing.
+        """
         if self._rows is None or self._rows.device != row.device:
             self._rows = row.new_empty(self.capacity, len(self.terms))
         self._rows[len(self._steps)] = row
         self._steps.append(step)
-        self._sizes.append(batch_size)
+        self._sizes.append([0 if term in unknown else batch_size for term in self.terms])
 
     @property
     def due(self) -> bool:
@@ -51,29 +53,22 @@ class StepHistory:
         return len(self._steps) >= self.capacity
 
     def drain(self) -> dict[str, float]:
-        """Averages over the examples since the last call; empty where there were none.
+        """Averages over the examples since the last call, of the terms that were measured.
 
         Raises:
             NonFiniteLossError: naming the first step and term that was not finite.
         """
         rows = self.check()
-        if not len(rows):
-            return {}
-        sizes = torch.tensor(self._sizes, dtype=rows.dtype)
-        sums = (rows * sizes[:, None]).sum(0).tolist()
-        examples = sum(self._sizes)
-        self._epoch_sums = [a + b for a, b in zip(self._epoch_sums, sums, strict=True)]
-        self._epoch_examples += examples
+        sizes = torch.tensor(self._sizes, dtype=torch.double).view(rows.shape)
+        sums = torch.stack([(rows * sizes).sum(0), sizes.sum(0)])
+        self._epoch_sums += sums
         self._steps, self._sizes = [], []
-        return {term: value / examples for term, value in zip(self.terms, sums, strict=True)}
+        return self._means(sums)
 
     def end_epoch(self) -> dict[str, float]:
         """Averages over the examples of the epoch, which starts anew; :meth:`drain` first."""
-        if not self._epoch_examples:
-            return {}
-        means = {t: s / self._epoch_examples for t, s in zip(self.terms, self._epoch_sums, strict=True)}
-        self._epoch_sums, self._epoch_examples = [0.0] * len(self.terms), 0
-        return means
+        sums, self._epoch_sums = self._epoch_sums, torch.zeros_like(self._epoch_sums)
+        return self._means(sums)
 
     def check(self) -> Tensor:
         """The rows since the last reading, ``(steps, terms)``.
@@ -82,8 +77,9 @@ class StepHistory:
             NonFiniteLossError: naming the first step and term that was not finite.
         """
         if self._rows is None:
-            return torch.empty(0, len(self.terms))
+            return torch.empty(0, len(self.terms), dtype=torch.double)
         rows = self._rows[: len(self._steps)].double().cpu()
+        rows[torch.tensor(self._sizes).view(rows.shape) == 0] = 0.0
         bad = ~torch.isfinite(rows)
         if not bad.any():
             return rows
@@ -94,3 +90,8 @@ class StepHistory:
             f"train/{self.terms[column]} became {rows[row, column].item()} at step {self._steps[row]}:"
             " lower optimizer.lr or model.lam, or look for extreme values in the data"
         )
+
+    def _means(self, sums: Tensor) -> dict[str, float]:
+        """Sums and numbers of examples ``(2, terms)`` to averages of the terms that were measured."""
+        totals = zip(self.terms, *sums.tolist(), strict=True)
+        return {term: total / examples for term, total, examples in totals if examples}

@@ -5,49 +5,42 @@ from pathlib import Path
 from typing import Any, Self
 
 import torch
-from lightning import LightningModule
 from torch import Tensor
+from torch.optim.lr_scheduler import ReduceLROnPlateau
 
 from contractive.nn.corruption import corrupt
-from contractive.nn.layers import Decoder, make_encoder
 from contractive.nn.losses import reconstruction_loss
-from contractive.nn.scaling import Scaler, to_float
+from contractive.nn.settings import Network
 from contractive.penalties import contraction_penalty, hessian_penalty
 from contractive.runs.checkpoints import read_checkpoint
+from contractive.settings import names, prefixed
 from contractive.training.history import NonFiniteLossError, StepHistory
-from contractive.training.settings import Model, Optimizer
+from contractive.training.optimizers import make_optimizer, make_scheduler, replay
+from contractive.training.scaling import ScaledByData
+from contractive.training.settings import PLATEAU, Model, Optimizer, Scheduler, plain
 
 Batch = Tensor | Sequence[Tensor]  # x, or (x,), or (x, labels)
 
 
-class ContractiveAutoencoder(LightningModule):
+class ContractiveAutoencoder(ScaledByData):
     """An autoencoder whose code is kept insensitive to its input.
 
     Minimises the average over examples of ``L(x, g(f(x))) + lam · ‖J_f(x)‖²_F`` (Rifai et al., ICML 2011,
-    eq. 4), all terms terms summed inside an example. One class expresses the family: ``lam=0`` is the plain
+    eq. 4), all terms summed inside an example. One class expresses the family: ``lam=0`` is the plain
     autoencoder, weight decay is the optimiser's.
 
     Args:
         input_shape: shape of one example, such as ``(1, 28, 28)``.
-        hidden: sizes of the encoder's fully connected layers; the last one is the code size.
-        channels: channels of convolutions in front of them, each halving the image.
-        activation: name of the pointwise activation after every encoder layer.
-        tied: whether the decoder's weights are the transpose of the encoder's.
-        reconstruction: ``"squared_error"``, or ``"cross_entropy"`` for data in [0, 1].
-        lam: weight of the penalty, at least 0.
-        lam_warmup_epochs: ``lam`` rises linearly from 0 over so many epochs of training.
-        lam_hessian: weight of the higher-order term (Rifai et al., ECML 2011), at least 0; 0 leaves it out.
-        hessian: settings of :func:`contractive.hessian_penalty`.
-        corruption: ``kind`` and ``amount`` of ``contractive.nn.corruption.corrupt``: in training the code is
-            that of a corrupted input, and still has to reconstruct the clean one.
-        scaled: whether inputs are scaled first; the data module fits ``scaler``.
-        penalty: settings of :func:`contractive.contraction_penalty`: ``method`` and its options.
+        scaled: whether inputs are scaled first; see :class:`contractive.training.scaling.ScaledByData`.
         optimizer: ``name``, a class of ``torch.optim``, and its arguments.
+        scheduler: ``name``, a class of ``torch.optim.lr_scheduler``, its arguments, and ``interval`` and
+            ``monitor``; empty for a constant rate.
+        **settings: those of :class:`contractive.training.settings.Model`.
 
     Raises:
-        ValueError: if a setting is not what it may be.
+        ValueError: if there is no such setting, or its value is not what it may be.
 
-    >>> model = ContractiveAutoencoder(input_shape=(1, 8, 8), hidden=[16])
+    >>> model = ContractiveAutoencoder(input_shape=(1, 8, 8), hidden=[16], lam=0.1)
     >>> x = torch.rand(5, 1, 8, 8)
     >>> model.encode(x).shape, model(x).shape
     (torch.Size([5, 16]), torch.Size([5, 1, 8, 8]))
@@ -56,99 +49,44 @@ class ContractiveAutoencoder(LightningModule):
     def __init__(
         self,
         input_shape: Sequence[int],
-        hidden: Sequence[int] = (1000,),
-        channels: Sequence[int] = (),
-        activation: str = "sigmoid",
-        tied: bool = True,
-        reconstruction: str = "squared_error",
-        lam: float = 0.1,
-        lam_warmup_epochs: int = 0,
-        lam_hessian: float = 0.0,
-        hessian: Mapping[str, Any] | None = None,
-        corruption: Mapping[str, Any] | None = None,
         scaled: bool = False,
-        penalty: Mapping[str, Any] | None = None,
         optimizer: Mapping[str, Any] | None = None,
+        scheduler: Mapping[str, Any] | None = None,
+        **settings: Any,
     ) -> None:
-        super().__init__()
-        Model(
-            hidden=list(hidden),
-            channels=list(channels),
-            activation=activation,
-            tied=tied,
-            reconstruction=reconstruction,
-            lam=lam,
-            lam_warmup_epochs=lam_warmup_epochs,
-            lam_hessian=lam_hessian,
-            hessian=dict(hessian or {}),
-            corruption=dict(corruption or {}),
-            penalty=dict(penalty or {}),
-        )
+        objective = Model.of(settings)
+        super().__init__(input_shape, scaled, **{name: getattr(objective, name) for name in names(Network)})
+        self.objective = objective
+        with prefixed("optimizer."):
+            optimizer = {**vars(Optimizer.of(optimizer or {})), **(optimizer or {})}
+        with prefixed("scheduler."):
+            Scheduler.of(scheduler or {})
+        hparams = {"optimizer": optimizer, "scheduler": scheduler or {}, **vars(objective)}
         # Plain containers only: a checkpoint is read back with weights_only=True.
-        input_shape, hidden, channels = list(input_shape), list(hidden), list(channels)
-        penalty = dict(penalty or {})
-        optimizer = dict(optimizer or {"name": "Adam", "lr": 1e-3})
-        Optimizer.of(optimizer)
-        hessian = dict(hessian or {})
-        corruption = dict(corruption or {})
-        self.save_hyperparameters(logger=False)
-
-        self.encoder = make_encoder(input_shape, hidden, activation, channels)
-        self.decoder = Decoder(self.encoder, input_shape, activation, tied=tied)
-        self.scaler = Scaler(input_shape) if scaled else None
-        self.input_shape = tuple(input_shape)
-        self.reconstruction = reconstruction
-        self.lam = float(lam)
-        self.penalty = penalty
-        self.lam_hessian = float(lam_hessian)
-        self.hessian = hessian
-        self.corruption = corruption
+        hparams = plain(hparams | {"input_shape": input_shape, "scaled": scaled})
+        self.save_hyperparameters(hparams, logger=False)
         self.latest: dict[str, float] = {}
+        self._rates: dict[str, float] = {}  # lam and lr of the last step
+        self._other_rates = False  # whether the run that is resumed was asked for others
         self._history: StepHistory | None = None
-        self._last_penalty: Tensor | None = None
         self._generator: torch.Generator | None = None
+
+    @property
+    def lam(self) -> float:
+        """Weight of the penalty, after a warm-up."""
+        return self.objective.lam
 
     @property
     def terms(self) -> tuple[str, ...]:
         """Names of the terms of the objective, the loss first."""
-        return ("loss", "reconstruction", "penalty", *(("hessian",) if self.lam_hessian > 0 else ()))
-
-    def encode(self, x: Tensor) -> Tensor:
-        """The code ``(batch, code_size)`` of inputs ``(batch, *input_shape)`` in the data's own units."""
-        code: Tensor = self.encoder(self.scale(x))
-        return code
-
-    def scale(self, x: Tensor) -> Tensor:
-        """What the encoder sees of inputs ``(batch, *input_shape)`` in the data's own units.
-
-        Bytes are taken from 0…255 to [0, 1]; the scaling that was fitted to the training data comes after.
-
-        Raises:
-            ValueError: if the inputs have another shape than the model was built for.
-        """
-        if tuple(x.shape[1:]) != self.input_shape:
-            wanted = ", ".join(map(str, self.input_shape))
-            raise ValueError(f"x has the shape {tuple(x.shape)}; this model was built for (batch, {wanted})")
-        if x.dtype == torch.uint8:
-            x = to_float(x)
-        return x if self.scaler is None else self.scaler(x)
-
-    def decode(self, code: Tensor) -> Tensor:
-        """The reconstruction ``(batch, *input_shape)``, in the data's own units, of codes."""
-        output: Tensor = self.decoder(code)
-        if self.reconstruction == "cross_entropy":
-            output = output.sigmoid()
-        return output if self.scaler is None else self.scaler.inverse(output)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """The reconstruction of inputs ``(batch, *input_shape)``."""
-        return self.decode(self.encode(x))
+        hessian = ("hessian",) if self.objective.lam_hessian > 0 else ()
+        return ("loss", "reconstruction", "penalty", *hessian)
 
     @classmethod
     def load_from_checkpoint(  # type: ignore[override]
         cls, checkpoint_path: str | Path, map_location: Any = "cpu", **settings: Any
     ) -> Self:
-        """The model that a run saved, with its weights; no further arguments are needed.
+        """The model that a run saved, with its weights, in evaluation mode; no further arguments are needed.
 
         Never runs code from the file.
 
@@ -164,32 +102,56 @@ class ContractiveAutoencoder(LightningModule):
         checkpoint = read_checkpoint(checkpoint_path, map_location)
         model = cls(**{**checkpoint["hyper_parameters"], **settings})
         model.load_state_dict(checkpoint["state_dict"])
-        return model.to(map_location)
+        model.scaling_is_own = True
+        return model.to(map_location).eval()
 
-    def configure_optimizers(self) -> torch.optim.Optimizer:
-        """The optimiser of ``torch.optim`` that the settings name."""
-        settings = dict(self.hparams["optimizer"])
-        optimizer: type[torch.optim.Optimizer] = getattr(torch.optim, settings.pop("name"))
-        return optimizer(self.parameters(), **settings)
+    def configure_optimizers(self) -> Any:
+        """The optimiser of ``torch.optim`` that the settings name, and its schedule if they name one."""
+        optimizer = make_optimizer(self.parameters(), self.hparams["optimizer"])
+        settings = self.hparams["scheduler"]
+        schedule: dict[str, Any] = {}
+        if settings.get("name"):
+            schedule["scheduler"] = make_scheduler(optimizer, settings)
+        self._at_start = {k: v for k, v in optimizer.param_groups[0].items() if k != "params"}
+        if not schedule:
+            return optimizer
+        schedule |= {name: getattr(Scheduler.of(settings), name) for name in ("interval", "monitor")}
+        if settings["name"] == PLATEAU:
+            schedule["frequency"] = self.trainer.check_val_every_n_epoch or 1
+        return {"optimizer": optimizer, "lr_scheduler": schedule}
+
+    def lr_scheduler_step(self, scheduler: Any, metric: Any) -> None:
+        """Take a step of the schedule, unless it waits for a loss: :meth:`on_train_epoch_end` takes that."""
+        if not isinstance(scheduler, ReduceLROnPlateau):
+            scheduler.step()
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """See whether the run that is resumed learns at the rates that this one is asked to learn at."""
+        saved = {"scheduler": {}} | checkpoint["hyper_parameters"]
+        self._other_rates = any(saved[name] != self.hparams[name] for name in ("optimizer", "scheduler"))
+        if self._other_rates:
+            checkpoint["lr_schedulers"] = []
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """The loss of one batch; its terms go to the history, which is read every so many steps."""
         assert self._history is not None
         x = self._inputs(batch)
         generator = self._seeded(x.device, self.global_step)
-        seen = corrupt(x, **self.corruption, generator=generator) if self.corruption else x
+        corruption = self.objective.corruption
+        seen = corrupt(x, **corruption, generator=generator) if corruption else x
         lam = self._lam_now(batch_idx)
-        if lam > 0:
-            code, penalty = self._penalty(seen, generator)
-        else:
-            # Without a weight the penalty is only looked at, and only as often as anybody can see it.
-            if self._last_penalty is None or self._history.due:
-                with torch.no_grad():
-                    self._last_penalty = self._penalty(seen, generator)[1]
-            code, penalty = self.encoder(seen), self._last_penalty
-        terms = self._objective(x, seen, code, penalty, lam, generator)
+        code, penalty = self._penalty(seen, generator) if lam > 0 else (self.encoder(seen), x.new_zeros(()))
+        terms = self._terms(x, seen, code, penalty, lam, generator)
+        # Without a weight the penalty is only looked at, at the last step before anybody sees it; after all
+        # else, so that no other draw depends on it.
+        looked_at = self._history.due or batch_idx + 1 == self.trainer.num_training_batches
+        if lam == 0 and looked_at:
+            with torch.no_grad():
+                terms["penalty"] = self._penalty(seen, generator)[1]
         row = torch.stack([term.detach() for term in terms.values()])
-        self._history.add(row, batch_size=len(x), step=self.global_step)
+        unknown = () if lam > 0 or looked_at else ("penalty",)
+        self._history.add(row, batch_size=len(x), step=self.global_step, unknown=unknown)
+        self._rates = {"lam": lam, "lr": self.trainer.optimizers[0].param_groups[0]["lr"]}
         return terms["loss"]
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
@@ -200,25 +162,31 @@ class ContractiveAutoencoder(LightningModule):
         """Log the terms of the objective."""
         self._evaluate("test", batch, batch_idx)
 
+    def predict_step(self, batch: Batch, batch_idx: int = 0) -> Tensor:
+        """The code ``(batch, code_size)`` of one batch."""
+        return self.encode(batch if isinstance(batch, Tensor) else batch[0])
+
     def on_train_start(self) -> None:
-        """Make room for the steps between two looks at them, and set the optimiser as configured."""
+        """Make room for the steps between two looks at them; learn at the rates that were asked for."""
         self._history = StepHistory(self.terms, capacity=self.trainer.log_every_n_steps)  # type: ignore[attr-defined]
-        self._last_penalty = None
-        # A checkpoint brings back its own learning rate; what this run was asked for has the last word.
-        settings = {k: v for k, v in self.hparams["optimizer"].items() if k != "name"}
-        for group in self.trainer.optimizers[0].param_groups:
-            group.update(settings)
+        if self._other_rates:
+            # A checkpoint brings back its own; what this run was asked for has the last word.
+            self.trainer.optimizers[0].param_groups[0].update(self._at_start)
+            by_step = self.hparams["scheduler"].get("interval") == "step"
+            for config in self.trainer.lr_scheduler_configs:
+                replay(config.scheduler, self.global_step if by_step else self.current_epoch)
+        self._other_rates = False
 
     def on_train_batch_end(self, outputs: Any, batch: Batch, batch_idx: int) -> None:
         """Log the averages of the last steps once there are enough of them."""
         assert self._history is not None
         if self._history.full:
-            self._log_steps(batch_idx)
+            self._log_steps()
 
     def on_train_epoch_end(self) -> None:
         """Log the averages of the epoch; stop, before anything is saved, if a term is not finite."""
         assert self._history is not None
-        self._log_steps(int(self.trainer.num_training_batches) - 1)
+        self._log_steps()
         means = {f"train/{term}_epoch": value for term, value in self._history.end_epoch().items()}
         self.log_dict(means, sync_dist=True)
         for term in reversed(self.terms):
@@ -228,6 +196,12 @@ class ContractiveAutoencoder(LightningModule):
                     f"val/{term} became {value.item()} after step {self.global_step}:"
                     " lower optimizer.lr or model.lam"
                 )
+        for config in self.trainer.lr_scheduler_configs:
+            # Lightning would only do so after the checkpoints of the epoch are written.
+            metric = self.trainer.callback_metrics.get(str(config.monitor))
+            due = config.reduce_on_plateau and (self.current_epoch + 1) % config.frequency == 0
+            if due and metric is not None:
+                config.scheduler.step(metric.item())  # type: ignore[arg-type]
 
     def check_steps(self) -> None:
         """Raise ``NonFiniteLossError`` if a term of the steps since the last look was not finite."""
@@ -247,52 +221,47 @@ class ContractiveAutoencoder(LightningModule):
 
     def _penalty(self, x: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
         """The code and the penalty averaged over the batch."""
-        code, penalties = contraction_penalty(self.encoder, x, generator=generator, **self.penalty)
+        code, penalties = contraction_penalty(self.encoder, x, generator=generator, **self.objective.penalty)
         return code, penalties.mean()
 
-    def _objective(
+    def _terms(
         self, x: Tensor, seen: Tensor, code: Tensor, penalty: Tensor, lam: float, generator: torch.Generator
     ) -> dict[str, Tensor]:
         """The terms of the objective averaged over the batch, the loss first.
 
         ``seen`` is what the encoder made the code of: ``x``, or a corrupted copy.
         """
+        objective = self.objective
         reconstruction = reconstruction_loss(self.decoder(code), x, self.reconstruction).mean()
         terms = {"loss": reconstruction, "reconstruction": reconstruction, "penalty": penalty}
         if lam > 0:
             terms["loss"] = terms["loss"] + lam * penalty
-        if self.lam_hessian > 0:
-            terms["hessian"] = hessian_penalty(self.encoder, seen, generator=generator, **self.hessian).mean()
-            terms["loss"] = terms["loss"] + self.lam_hessian * terms["hessian"]
+        if objective.lam_hessian > 0:
+            hessians = hessian_penalty(self.encoder, seen, generator=generator, **objective.hessian)
+            terms["hessian"] = hessians.mean()
+            terms["loss"] = terms["loss"] + objective.lam_hessian * terms["hessian"]
         return terms
 
     def _evaluate(self, stage: str, batch: Batch, batch_idx: int) -> None:
         x = self._inputs(batch)
         # The same draws in every epoch, so that epochs compare.
         generator = self._seeded(x.device, batch_idx)
-        terms = self._objective(x, x, *self._penalty(x, generator), self.lam, generator)
-        self.log_dict(
-            {f"{stage}/{name}": term for name, term in terms.items()}, batch_size=len(x), sync_dist=True
-        )
+        terms = self._terms(x, x, *self._penalty(x, generator), self.lam, generator)
+        figures = {f"{stage}/{name}": term for name, term in terms.items()}
+        self.log_dict(figures, batch_size=len(x), sync_dist=True)
 
     def _lam_now(self, batch_idx: int) -> float:
-        warmup: int = self.hparams["lam_warmup_epochs"]
+        warmup = self.objective.lam_warmup_epochs
         epoch = self.current_epoch + batch_idx / self.trainer.num_training_batches
         return self.lam if epoch >= warmup else self.lam * epoch / warmup
 
-    def _log_steps(self, batch_idx: int) -> None:
+    def _log_steps(self) -> None:
         assert self._history is not None
         means = self._history.drain()
         if not means:
             return
         self.latest = means
-        optimizer = self.trainer.optimizers[0]
-        values = {f"train/{term}": value for term, value in means.items()}
-        values |= {
-            "lam": self._lam_now(batch_idx),
-            "lr": optimizer.param_groups[0]["lr"],
-            "epoch": self.current_epoch,
-        }
+        values = {f"train/{term}": value for term, value in means.items()} | self._rates
         # Straight to the loggers: LightningModule.log would cost as much as a small training step.
         for logger in self.loggers:
-            logger.log_metrics(values, step=self.global_step)
+            logger.log_metrics(values | {"epoch": self.current_epoch}, step=self.global_step)

@@ -1,14 +1,30 @@
 """The settings of a run, apart from its data: what is trained, and how."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from contractive.nn.settings import Corruption, Network
+from contractive.nn.corruption import Corruption
+from contractive.nn.settings import Network
 from contractive.penalties.settings import Hessian, penalty_settings
-from contractive.settings import Settings, group, setting
+from contractive.settings import Settings, check_choice, group, prefixed, setting
 
 # Those of torch.optim that minimise from gradients alone, in one call a step.
 OPTIMIZERS = ("SGD", "Adam", "AdamW", "NAdam", "RAdam", "Adamax", "RMSprop", "Adagrad", "Adadelta")
+# Those of torch.optim.lr_scheduler, but for the ones that take a function.
+SCHEDULES = (
+    *(
+        "LinearLR",
+        "ConstantLR",
+        "StepLR",
+        "MultiStepLR",
+        "ExponentialLR",
+        "PolynomialLR",
+        "CosineAnnealingLR",
+    ),
+    *("CosineAnnealingWarmRestarts", "CyclicLR", "OneCycleLR", "SequentialLR", "ChainedScheduler"),
+)
+PLATEAU = "ReduceLROnPlateau"  # the one that looks at a loss; torch combines it with no other
 METRICS = tuple(
     f"{stage}/{term}" for stage in ("val", "test") for term in ("loss", "reconstruction", "penalty")
 )
@@ -27,6 +43,11 @@ class Model(Network):
         lambda given: given and Corruption.of(given), "what the encoder sees in training instead of x"
     )
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for name, value in vars(self).items():
+            setattr(self, name, {} if value is None else plain(value))
+
 
 @dataclass
 class Optimizer(Settings):
@@ -37,6 +58,26 @@ class Optimizer(Settings):
     name: str = setting("Adam", "class of torch.optim", choices=OPTIMIZERS)
     lr: float = setting(1e-3, "learning rate", above=0)
     weight_decay: float = setting(0.0, "weight of the squared weights", low=0)
+
+
+@dataclass
+class Scheduler(Settings):
+    """A class of ``torch.optim.lr_scheduler`` by name; what else it takes is its own to decide."""
+
+    open = True
+
+    name: str | None = setting(None, "class; null: a constant rate", choices=(*SCHEDULES, PLATEAU))
+    interval: str = setting("epoch", "after what it takes a step", choices=("epoch", "step"))
+    monitor: str = setting("val/loss", f"what {PLATEAU} looks at", choices=METRICS)
+    schedulers: list[Any] = setting([], "those that SequentialLR or ChainedScheduler combine")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.name == PLATEAU:
+            check_choice("interval", self.interval, ["epoch"])
+        for number, each in enumerate(self.schedulers):
+            with prefixed(f"schedulers[{number}]."):
+                check_choice("name", Scheduler.of(each).name, SCHEDULES)
 
 
 @dataclass
@@ -71,4 +112,15 @@ class Run(Settings):
     ckpt_path: str | None = setting(None, "a checkpoint to continue from: RUN/checkpoints/last.ckpt")
     optimized_metric: str = setting(
         "val/loss", "what train.py returns, for Hydra's optimising sweepers", choices=METRICS
+    )
+
+
+def plain(value: Any) -> Any:
+    """Settings with lists and dictionaries for whatever containers they came in."""
+    if isinstance(value, Mapping):
+        return {str(name): plain(each) for name, each in value.items()}
+    return (
+        [plain(each) for each in value]
+        if isinstance(value, Sequence) and not isinstance(value, str)
+        else value
     )

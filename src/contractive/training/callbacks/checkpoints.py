@@ -4,25 +4,36 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+from lightning import LightningModule, Trainer
 from lightning.pytorch.callbacks import ModelCheckpoint
 
+FOLDER = "checkpoints"  # of a run's directory
 
-class BestCheckpoint(ModelCheckpoint):
-    """``best.ckpt``: the epoch with the lowest validation loss.
 
-    Both checkpoints are written when an epoch is over, to a temporary name first.
+class RunCheckpoint(ModelCheckpoint):
+    """A checkpoint in the run's own folder, at the end of an epoch; written to a temporary name first.
+
+    Args:
+        filename: without ``.ckpt``.
+        **options: what else :class:`lightning.pytorch.callbacks.ModelCheckpoint` takes.
     """
 
-    def __init__(self, dirpath: str, monitor: str = "val/loss", mode: str = "min") -> None:
+    def __init__(self, filename: str, **options: Any) -> None:
         super().__init__(
-            dirpath,
-            filename="best",
-            monitor=monitor,
-            mode=mode,
-            auto_insert_metric_name=False,
-            enable_version_counter=False,
-            save_on_train_epoch_end=True,
+            filename=filename, enable_version_counter=False, save_on_train_epoch_end=True, **options
         )
+
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        """Find the folder: whatever loggers there are, it is the run's."""
+        self.dirpath = str(Path(trainer.default_root_dir).absolute() / FOLDER)
+        super().setup(trainer, pl_module, stage)
+
+
+class BestCheckpoint(RunCheckpoint):
+    """``best.ckpt``: the epoch with the lowest validation loss."""
+
+    def __init__(self, monitor: str = "val/loss", mode: str = "min") -> None:
+        super().__init__("best", monitor=monitor, mode=mode, auto_insert_metric_name=False)
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Continue from the best epoch of the run that is resumed, wherever that run lies."""
@@ -35,11 +46,11 @@ class BestCheckpoint(ModelCheckpoint):
         self.best_k_models = {best: score}
 
 
-class LastCheckpoint(ModelCheckpoint):
+class LastCheckpoint(RunCheckpoint):
     """``last.ckpt``: the end of the last epoch."""
 
-    def __init__(self, dirpath: str) -> None:
-        super().__init__(dirpath, filename="last", enable_version_counter=False, save_on_train_epoch_end=True)
+    def __init__(self) -> None:
+        super().__init__("last")
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Nothing to continue from: the run writes its own file."""
@@ -48,9 +59,9 @@ class LastCheckpoint(ModelCheckpoint):
 def carry_over_best(ckpt_path: Path, directory: Path) -> None:
     """Copy the best checkpoint that lies beside the one to resume from: no later epoch may beat it."""
     best = ckpt_path.parent / "best.ckpt"
-    target = directory / "checkpoints" / "best.ckpt"
+    target = directory / FOLDER / "best.ckpt"
     if best.is_file() and best.resolve() != target.resolve():
-        target.parent.mkdir(exist_ok=True)
+        target.parent.mkdir(parents=True, exist_ok=True)
         unfinished = target.with_suffix(".tmp")
         shutil.copyfile(best, unfinished)
         unfinished.replace(target)

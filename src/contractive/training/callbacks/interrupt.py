@@ -1,27 +1,26 @@
 """Ctrl-C and SIGTERM stop a run between two steps, so that it can go on with the very next batch."""
 
+import logging
 import signal
 import threading
+from pathlib import Path
 from types import FrameType
 from typing import Any
 
 from lightning import LightningModule, Trainer
 from lightning.pytorch.callbacks import Callback
 
+from contractive.training.callbacks.checkpoints import FOLDER
 from contractive.training.module import ContractiveAutoencoder
 
+log = logging.getLogger(__name__)
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class SaveOnInterrupt(Callback):
-    """Finishes the step at hand, saves ``last.ckpt`` and leaves; a second signal leaves at once.
+    """Finishes the step at hand, saves ``last.ckpt`` and leaves; a second signal leaves at once."""
 
-    Args:
-        path: the checkpoint to write.
-    """
-
-    def __init__(self, path: str) -> None:
-        self.path = path
+    def __init__(self) -> None:
         self._previous: dict[signal.Signals, Any] = {}
         self._received: signal.Signals | None = None
 
@@ -39,8 +38,9 @@ class SaveOnInterrupt(Callback):
             return
         # Raises if the steps since the last look were not finite: nothing of them is saved then.
         pl_module.check_steps()
-        trainer.save_checkpoint(self.path)
-        print(f"\nInterrupted after step {trainer.global_step}; to go on: ckpt_path={self.path}")
+        path = Path(trainer.default_root_dir) / FOLDER / "last.ckpt"
+        trainer.save_checkpoint(path)
+        log.warning("Interrupted after step %d; to go on: ckpt_path=%s", trainer.global_step, path)
         if self._received == signal.SIGINT:
             raise KeyboardInterrupt
         raise SystemExit(128 + self._received)
