@@ -9,7 +9,7 @@ from torch.optim import lr_scheduler
 
 from contractive import ContractiveAutoencoder
 from contractive.training import fit
-from contractive.training.callbacks import BestCheckpoint, LastCheckpoint
+from contractive.training.callbacks.checkpoints import BestCheckpoint, LastCheckpoint
 from contractive.training.optimizers import make_optimizer, make_scheduler
 from contractive.training.settings import OPTIMIZERS, PLATEAU, SCHEDULES, Scheduler
 

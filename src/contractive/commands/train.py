@@ -26,6 +26,7 @@ from contractive.commands.explain import explain
 from contractive.commands.help import print_help
 from contractive.commands.schemas import CONFIG_DIR
 from contractive.runs.directory import unused_directory
+from contractive.runs.files import write_atomically
 
 if TYPE_CHECKING:
     from contractive.training.fitting import Run
@@ -86,7 +87,7 @@ def main(config: DictConfig) -> float:
         return train(config, directory)
     except Exception as error:
         line = one_line(error)
-        (directory / "error.txt").write_text(line + "\n")
+        write_atomically(directory / "error.txt", line + "\n")
         if job.mode != RunMode.MULTIRUN:
             if FULL_ERROR:
                 raise

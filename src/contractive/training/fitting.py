@@ -20,6 +20,8 @@ from lightning.pytorch.loggers import Logger, TensorBoardLogger
 from omegaconf import DictConfig, OmegaConf
 
 from contractive.runs.checkpoints import read_checkpoint
+from contractive.runs.files import write_atomically
+from contractive.runs.reading import flat
 from contractive.settings import default, names, nearest, prefixed
 from contractive.training import settings as groups
 from contractive.training.callbacks.checkpoints import FOLDER, BestCheckpoint, LastCheckpoint, carry_over_best
@@ -106,13 +108,13 @@ def fit(
         # Lightning has torch ask the driver's management library for GPUs, so as not to spoil a later fork.
         # Adam asks at every step, and nothing forks from here on.
         os.environ["PYTORCH_NVML_BASED_CUDA_CHECK"] = "0"
-        flat = _flat(given)
+        settled = flat(given)
         for logger in trainer.loggers:
             if isinstance(logger, TensorBoardLogger):
                 text = yaml.safe_dump(json.loads(json.dumps(given | nodes, default=str)), sort_keys=False)
                 logger.experiment.add_text("config", "    " + text.replace("\n", "\n    "))
             else:
-                logger.log_hyperparams(flat)
+                logger.log_hyperparams(settled)
         trainer.fit(model, datamodule=data, ckpt_path=resumed, weights_only=True)
         epochs = best_epoch = trainer.current_epoch
         best, last = (directory / FOLDER / name for name in ("best.ckpt", "last.ckpt"))
@@ -127,12 +129,12 @@ def fit(
                 metrics |= figures
         metrics |= {"epochs": epochs, "best_epoch": best_epoch, "seconds": time.monotonic() - start}
         if trainer.is_global_zero:
-            _write_json(directory / "metrics.json", metrics)
+            write_atomically(directory / "metrics.json", json.dumps(metrics, indent=2) + "\n")
         for logger in trainer.loggers:
             if isinstance(logger, TensorBoardLogger):
                 tested = {name: value for name, value in metrics.items() if name.startswith("test/")}
-                defaults = _flat(_completed({"data": {s.name: default(s) for s in fields(data.settings)}}))
-                compared = compared_settings(flat, defaults)
+                defaults = flat(_completed({"data": {s.name: default(s) for s in fields(data.settings)}}))
+                compared = compared_settings(settled, defaults)
                 logger.log_hyperparams(compared, tested, step=trainer.global_step)
                 logger.finalize("success")
     return Run(directory, metrics, model.eval(), data, epochs, best_epoch, best, last)
@@ -164,12 +166,12 @@ def check_resumable(model: ContractiveAutoencoder, path: Path, max_epochs: int, 
         carry_over_best(path, directory)
 
 
-def compared_settings(flat: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict[str, Any]:
+def compared_settings(settled: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict[str, Any]:
     """The settings by which TensorBoard's HParams tab compares runs: the usual ones and those that are not at
     their default. All of them would bury the few that differ."""
     usual = (*(f"model.{name}" for name in COMPARED), "optimizer.lr", "data.source", "seed")
-    other = [key for key, value in flat.items() if key not in defaults or value != defaults[key]]
-    return {key: flat[key] for key in (*usual, *other) if key in flat}
+    other = [key for key, value in settled.items() if key not in defaults or value != defaults[key]]
+    return {key: settled[key] for key in (*usual, *other) if key in settled}
 
 
 def _completed(settings: Mapping[str, Any] | DictConfig | None) -> dict[str, Any]:
@@ -233,20 +235,3 @@ def _quiet() -> Iterator[None]:
         finally:
             for name, level in before.items():
                 logging.getLogger(name).setLevel(level)
-
-
-def _write_json(path: Path, content: dict[str, float]) -> None:
-    unfinished = path.with_suffix(".tmp")
-    unfinished.write_text(json.dumps(content, indent=2) + "\n")
-    unfinished.replace(path)
-
-
-def _flat(settings: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    flat: dict[str, Any] = {}
-    for key, value in settings.items():
-        if isinstance(value, dict):
-            flat |= _flat(value, f"{prefix}{key}.")
-        else:
-            plain = value is None or isinstance(value, str | int | float | list)
-            flat[f"{prefix}{key}"] = value if plain else type(value).__name__  # data in memory
-    return flat

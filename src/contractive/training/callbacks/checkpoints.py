@@ -1,11 +1,12 @@
 """The two checkpoints of a run, ``best.ckpt`` and ``last.ckpt``."""
 
-import shutil
 from pathlib import Path
 from typing import Any
 
 from lightning import LightningModule, Trainer
 from lightning.pytorch.callbacks import ModelCheckpoint
+
+from contractive.runs.files import write_atomically
 
 FOLDER = "checkpoints"  # of a run's directory
 
@@ -61,7 +62,4 @@ def carry_over_best(ckpt_path: Path, directory: Path) -> None:
     best = ckpt_path.parent / "best.ckpt"
     target = directory / FOLDER / "best.ckpt"
     if best.is_file() and best.resolve() != target.resolve():
-        target.parent.mkdir(parents=True, exist_ok=True)
-        unfinished = target.with_suffix(".tmp")
-        shutil.copyfile(best, unfinished)
-        unfinished.replace(target)
+        write_atomically(target, best.read_bytes())

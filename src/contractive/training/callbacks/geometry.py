@@ -4,7 +4,7 @@ import json
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 from contractive.diagnostics import (
     contraction_ratio,
@@ -16,13 +16,12 @@ from contractive.diagnostics import (
     singular_values,
 )
 from contractive.diagnostics.figures import ratio_figure, spectrum_figure
+from contractive.nn.activations import record_of
 from contractive.runs.files import write_atomically
 from contractive.settings import check_integer
 from contractive.training.callbacks.drawing import Drawing, Page
 from contractive.training.module import ContractiveAutoencoder
 
-# Activation functions that level off on both sides, between these bounds.
-BOUNDS: dict[type[nn.Module], tuple[float, float]] = {nn.Sigmoid: (0.0, 1.0), nn.Tanh: (-1.0, 1.0)}
 RADII = torch.logspace(-2, 1, 13)  # in units of the median distance between nearest neighbours
 
 
@@ -63,8 +62,9 @@ class Geometry(Drawing):
             "jacobian_norm": norms.mean(),
             "dead_units": dead_units(code),
         }
-        if bounds := BOUNDS.get(type(list(encoder.modules())[-1])):
-            numbers["saturation"] = saturation(code, bounds)
+        activation = record_of(list(encoder.modules())[-1])
+        if activation is not None and activation.bounds is not None:
+            numbers["saturation"] = saturation(code, activation.bounds)
 
         page.figure("spectrum", spectrum_figure(values, page.title("Singular values of the Jacobian")))
         title = page.title("Contraction ratio")

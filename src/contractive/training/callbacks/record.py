@@ -23,10 +23,14 @@ class Record(Callback):
         if trainer.is_global_zero:
             self._writer = CurveWriter(Path(trainer.default_root_dir), trainer.global_step)
 
+    def on_train_batch_start(self, trainer: Trainer, *args: Any) -> None:
+        """Note the rate of this step: at the end of the epoch that of the next one may be set already."""
+        self._lr: float = trainer.optimizers[0].param_groups[0]["lr"]
+
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Begin a row: the averages of the epoch are there once the module has logged them, after this."""
         self._row = {"epoch": trainer.current_epoch + 1, "step": trainer.global_step}
-        self._row |= getattr(pl_module, "rates", {})
+        self._row |= {"lr": self._lr} | getattr(pl_module, "rates", {})
 
     def on_save_checkpoint(
         self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]
