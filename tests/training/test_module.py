@@ -133,6 +133,19 @@ def test_the_penalty_of_a_corrupted_input_is_taken_where_the_encoder_stood(lam):
         torch.testing.assert_close(after.double(), before - 0.1 * gradient, rtol=1e-4, atol=1e-6)
 
 
+def test_the_higher_order_term_is_taken_there_too():
+    """All values masked: whatever x is, it is the term at 0."""
+
+    def term(x):
+        torch.manual_seed(0)
+        settings = {"lam_hessian": 1.0, "corruption": {"kind": "masking", "amount": 1.0}}
+        model = ContractiveAutoencoder((4,), hidden=[3], optimizer=SGD, **settings)
+        return fitted(model, x).of("train/hessian")
+
+    assert term(torch.zeros(8, 4)) == term(5 * torch.rand(8, 4))
+    assert term(torch.zeros(8, 4))[0] > 0
+
+
 class Ranked(ContractiveAutoencoder):
     """As another process would train it."""
 
