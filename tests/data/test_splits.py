@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from contractive.data.splits import cut
+from contractive.data.parts import cut
 
 
 def test_a_cut_is_a_partition_of_the_right_size():

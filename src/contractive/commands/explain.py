@@ -3,15 +3,7 @@
 import re
 from difflib import get_close_matches
 
-from omegaconf import (
-    BooleanNode,
-    DictConfig,
-    FloatNode,
-    IntegerNode,
-    ListConfig,
-    Node,
-    ValidationError,
-)
+from omegaconf import BooleanNode, DictConfig, FloatNode, IntegerNode, ListConfig, Node, ValidationError
 
 from contractive.commands.schemas import CONFIG_DIR, SCHEMAS
 from contractive.settings import names, nearest
