@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from contractive.data.examples import Examples
-from contractive.data.files import read_splits
+from contractive.data.files import check_split
+from contractive.data.labels import to_ids
 from contractive.settings import Settings, check_choice, choices, chosen, names, nearest, setting
 
 SOURCES = "contractive.data.sources"
@@ -86,10 +87,17 @@ class FileSource(Source):
         """The examples of each split that has a path.
 
         Raises:
-            ValueError: in one line with file, place and remedy, for anything in a file that cannot be used.
+            ValueError: in one line with file, place and remedy, for anything in a file that cannot be used,
+                and for splits whose examples or labels do not agree.
             OSError: if a file or folder is not there or may not be read.
         """
-        return read_splits(self.read_split, self.paths)
+        paths = self.paths
+        x, y = {}, {}
+        for split, where in paths.items():
+            x[split], y[split] = self.read_split(where, split)
+            check_split(split, x, paths)
+        ids = to_ids(y, paths)
+        return {split: Examples.of(x[split], ids[split]) for split in paths}
 
     def read_split(self, where: Path, split: str) -> tuple[np.ndarray, np.ndarray | None]:
         """What one path holds: examples ``(n, ...)`` and, where there are any, labels as of ``as_labels``."""

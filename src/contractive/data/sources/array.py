@@ -15,7 +15,6 @@ from contractive.data.npy import StoredAs, read_npy
 from contractive.data.settings import FileSource, as_path
 from contractive.settings import setting
 
-SUFFIXES = (".npy", ".npz", ".pt")
 KEYS = {"x": ("x", "X", "data", "images", "features"), "y": ("y", "Y", "labels", "targets")}
 
 Load = Callable[[StoredAs | None], np.ndarray]
@@ -69,7 +68,7 @@ class Array(FileSource):
 
 def _open(path: Path) -> dict[str, Load]:
     """What loads each array of a file, by name; a lone one is called ``x``."""
-    suffix = check_file(path, SUFFIXES)
+    suffix = check_file(path, (".npy", ".npz", ".pt"))
     if suffix == ".npy":
         return {"x": partial(_load_npy, path)}
     if suffix == ".npz":

@@ -15,7 +15,6 @@ from contractive.data.labels import as_labels
 from contractive.data.settings import FileSource
 from contractive.settings import nearest, setting
 
-SUFFIXES = (".csv", ".parquet")
 BLOCK_ROWS = 1024
 
 
@@ -84,7 +83,7 @@ class Table(FileSource):
 
 
 def _open(path: Path) -> pa.Table:
-    suffix = check_file(path, SUFFIXES)
+    suffix = check_file(path, (".csv", ".parquet"))
     try:
         if suffix == ".csv":
             table = pyarrow.csv.read_csv(path)
@@ -135,10 +134,11 @@ def _matrix(table: pa.Table, path: Path) -> np.ndarray:
         # A column without any value has a type of its own.
         return is_real or pa.types.is_boolean(kind) or pa.types.is_null(kind)
 
-    wrong = [field.name for field in table.schema if not is_number(field.type)]
-    if wrong or not table.num_columns:
-        what = f"not numeric: {_list(wrong)}: leave such columns out, with data.drop=[{','.join(wrong[:5])}]"
-        raise ValueError(f"{path}: {what if wrong else 'no column is left as a feature: drop fewer'}")
+    if not table.num_columns:
+        raise ValueError(f"{path}: no column is left as a feature: drop fewer")
+    if wrong := [field.name for field in table.schema if not is_number(field.type)]:
+        remedy = f"leave such columns out, with data.drop=[{','.join(wrong[:5])}]"
+        raise ValueError(f"{path}: not numeric: {_list(wrong)}: {remedy}")
     table = table.cast(pa.schema([(name, pa.float32()) for name in table.column_names]), safe=False)
     x = np.empty((table.num_rows, table.num_columns), np.float32)
     row = 0
