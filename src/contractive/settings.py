@@ -5,7 +5,6 @@ Nothing here imports torch: a mistake in the configuration is told before the he
 
 import math
 import pkgutil
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import MISSING, Field, dataclass, field, fields
@@ -33,24 +32,16 @@ def setting(
         choices: the allowed names.
         at_least: how many entries a list of sizes must have.
     """
-    metadata = {
-        "help": help,
-        "bounds": {"low": low, "high": high, "above": above},
-        "choices": tuple(choices),
-        "at_least": at_least,
-    }
+    bounds = {"low": low, "high": high, "above": above}
+    metadata = {"help": help, "bounds": bounds, "choices": tuple(choices), "at_least": at_least}
     if isinstance(default, list):
         return field(default_factory=default.copy, metadata=metadata)
     return field(default=default, metadata=metadata)
 
 
 def group(build: Callable[[Mapping[str, Any]], Any], help: str) -> Any:
-    """A field that holds settings of its own in plain containers; empty for their defaults.
-
-    Args:
-        build: makes, and so checks, those settings.
-        help: what they are about, in one line.
-    """
+    """A field that holds settings of its own in plain containers, which ``build`` makes, and so checks; empty
+    for their defaults."""
     return field(default_factory=dict, metadata={"help": help, "build": build})
 
 
@@ -124,17 +115,11 @@ def check_number(
     name: str, value: Any, *, low: float = -math.inf, high: float = math.inf, above: float = -math.inf
 ) -> None:
     """Raise ``ValueError`` unless ``value`` is finite, in ``[low, high]`` and greater than ``above``."""
-    bounds = []
-    if above > -math.inf:
-        bounds.append(f"> {above:g}")
-    if low > -math.inf:
-        bounds.append(f">= {low:g}")
-    if high < math.inf:
-        bounds.append(f"<= {high:g}")
-    wanted = " ".join(["a finite number", " and ".join(bounds)]).strip()
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
     if not is_number or not math.isfinite(value) or not low <= value <= high or not value > above:
-        raise ValueError(f"{name} must be {wanted}; got {value!r}")
+        bounds = [(">", above), (">=", low), ("<=", high)]
+        said = " and ".join(f"{sign} {bound:g}" for sign, bound in bounds if math.isfinite(bound))
+        raise ValueError(f"{name} must be {f'a finite number {said}'.strip()}; got {value!r}")
 
 
 def check_integer(name: str, value: Any, *, low: float) -> None:
@@ -143,14 +128,7 @@ def check_integer(name: str, value: Any, *, low: float) -> None:
         raise ValueError(f"{name} must be an integer >= {low:g}; got {value!r}")
 
 
-def check_flag(name: str, value: Any) -> None:
-    """Raise ``ValueError`` unless ``value`` is true or false."""
-    if not isinstance(value, bool):
-        raise ValueError(f"{name} must be true or false; got {value!r}")
-
-
-def check_sizes(name: str, value: Any, *, at_least: int) -> None:
-    """Raise ``ValueError`` unless ``value`` is a list of ``at_least`` or more positive integers."""
+def _check_sizes(name: str, value: Any, at_least: int) -> None:
     if isinstance(value, str) or not isinstance(value, Sequence) or len(value) < at_least:
         raise ValueError(f"{name} must be a list of sizes, such as [512,64]; got {value!r}")
     for size in value:
@@ -184,10 +162,11 @@ def _check(spec: "Field[Any]", hint: Any, value: Any) -> None:
     elif rules["choices"]:
         check_choice(name, value, rules["choices"])
     elif hint is bool:
-        check_flag(name, value)
+        if not isinstance(value, bool):
+            raise ValueError(f"{name} must be true or false; got {value!r}")
     elif hint is int:
         check_integer(name, value, low=rules["bounds"]["low"])
     elif hint is float:
         check_number(name, value, **rules["bounds"])
-    elif re.fullmatch(r"list\[int\]", str(hint)):
-        check_sizes(name, value, at_least=rules["at_least"])
+    elif hint == list[int]:
+        _check_sizes(name, value, rules["at_least"])

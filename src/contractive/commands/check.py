@@ -25,10 +25,9 @@ def plain(config: DictConfig) -> dict[str, Any]:
     """The configuration of a job in plain containers, without Hydra's own part."""
     built = {name: config[name] for name in BUILT if name in config}
     settings = OmegaConf.masked_copy(config, [str(key) for key in config if key not in ("hydra", *BUILT)])
-    resolved = OmegaConf.to_container(settings, resolve=True)
-    assert isinstance(resolved, dict)
+    resolved: Any = OmegaConf.to_container(settings, resolve=True)
     # What is built may refer to the run's directory, which is not known yet.
-    return {str(key): value for key, value in resolved.items()} | built
+    return resolved | built
 
 
 def check_config(config: Mapping[str, Any]) -> None:

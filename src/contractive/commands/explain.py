@@ -3,15 +3,7 @@
 import re
 from difflib import get_close_matches
 
-from omegaconf import (
-    BooleanNode,
-    DictConfig,
-    FloatNode,
-    IntegerNode,
-    ListConfig,
-    Node,
-    ValidationError,
-)
+from omegaconf import BooleanNode, DictConfig, FloatNode, IntegerNode, ListConfig, Node, ValidationError
 
 from contractive.commands.schemas import CONFIG_DIR, SCHEMAS
 from contractive.settings import names, nearest
@@ -26,18 +18,17 @@ WANTED: dict[type[Node], str] = {
 
 
 def explain(error: BaseException) -> str:
-    """The error in one line.
-
-    Args:
-        error: what was raised while the configuration was composed.
-    """
+    """An error that was raised while the configuration was composed, in one line."""
     while not str(error) and error.__cause__ is not None:
         error = error.__cause__
     text = " ".join(str(error).split())
     if match := re.search(r"Could not override '([^']+)'", text):
         return unknown_key(match[1])
     if match := re.search(r"Could not find '([^']+)/([^'/]*)'", text):
-        return _unknown_choice(match[1], match[2])
+        choices = groups().get(match[1], [])
+        number = "; for a number write model.lam=VALUE" if match[1] == "lam" else ""
+        known = f"{', '.join(choices)}{nearest(match[2], choices)}"
+        return f"{match[1]}={match[2]} does not exist: {match[1]} is one of {known}{number}"
     if match := re.search(r"Could not append to config. An item is already at '([^']+)'", text):
         return f"{match[1]} exists already: write {match[1]}=VALUE, without the +"
     if text.startswith("Config group override must be a string"):
@@ -67,12 +58,12 @@ def unknown_key(key: str) -> str:
 
 def groups() -> dict[str, list[str]]:
     """The groups of the configuration, each with the names that it can be given."""
-    folders = [path for path in sorted(CONFIG_DIR.rglob("*")) if path.is_dir()]
-    found = {
-        folder.relative_to(CONFIG_DIR).as_posix(): sorted(file.stem for file in folder.glob("*.yaml"))
-        for folder in folders
+    folders = {path.relative_to(CONFIG_DIR).as_posix(): path for path in sorted(CONFIG_DIR.rglob("*/"))}
+    return {
+        group: sorted(file.stem for file in folder.glob("*.yaml"))
+        for group, folder in folders.items()
+        if not group.startswith("hydra")
     }
-    return {group: names for group, names in found.items() if not group.startswith("hydra")}
 
 
 def _wrong_type(error: BaseException | None) -> str | None:
@@ -84,13 +75,6 @@ def _wrong_type(error: BaseException | None) -> str | None:
     # An entry of a list of sizes has no node yet.
     wanted = WANTED.get(type(error.child_node), "an integer" if error.child_node is None else "text")
     return f"{error.full_key} must be {wanted}; got {value}"
-
-
-def _unknown_choice(group: str, name: str) -> str:
-    choices = groups().get(group, [])
-    number = "; for a number write model.lam=VALUE" if group == "lam" else ""
-    hint = nearest(name, choices)
-    return f"{group}={name} does not exist: {group} is one of {', '.join(choices)}{hint}{number}"
 
 
 def _known_keys() -> dict[str, list[str]]:

@@ -4,7 +4,7 @@ import argparse
 from collections.abc import Iterator, Mapping
 from dataclasses import fields
 from pathlib import Path
-from textwrap import wrap
+from textwrap import fill
 from typing import Any
 
 from hydra import compose, initialize_config_dir
@@ -54,32 +54,27 @@ def print_help(arguments: list[str]) -> None:
     with initialize_config_dir(str(flags.config_path.absolute()), version_base="1.3"):
         config = compose(flags.config_name, overrides=overrides, return_hydra_config=True)
     chosen = config.hydra.runtime.choices
-    rows = [
-        _row(f"{group}={_written(chosen.get(group))}", " ".join(names), 30)
-        for group, names in groups().items()
-    ]
+    rows = (
+        _row(f"{name}={_written(chosen.get(name))}", " ".join(known), 30) for name, known in groups().items()
+    )
     print(TEMPLATE.format(choices="\n".join(rows), settings="\n".join(_section("", plain(config)))))
 
 
 def _section(key: str, node: Mapping[str, Any]) -> Iterator[str]:
     cls = schema_of(key, node)
     specs = {spec.name: spec.metadata for spec in fields(cls)} if cls else {}
-    inner = {name: value for name, value in node.items() if isinstance(value, dict)}
-    for name in (name for name in node if name not in inner):
+    inner: list[str] = []
+    for name, value in node.items():
         full = f"{key}.{name}".lstrip(".")
-        if name in specs:
-            yield _row(f"{full}={_written(node[name])}", _line(specs[name]), 36)
+        if isinstance(value, dict):
+            inner += [*([] if key else [""]), *_section(full, value)]
+        elif name in specs:
+            line, choices = specs[name]["help"], specs[name].get("choices", ())
+            listed = "" if all(choice in line for choice in choices) else f" ({', '.join(choices)})"
+            yield _row(f"{full}={_written(value)}", line + listed, 36)
         elif cls and cls.open:
-            yield _row(f"{full}={_written(node[name])}", f"argument of {node.get('name', 'Trainer')}", 36)
-    for name, value in inner.items():
-        if not key:
-            yield ""
-        yield from _section(f"{key}.{name}".lstrip("."), value)
-
-
-def _line(metadata: Mapping[str, Any]) -> str:
-    unsaid = [name for name in metadata.get("choices", ()) if name not in metadata["help"]]
-    return metadata["help"] + (f" ({', '.join(metadata['choices'])})" if unsaid else "")
+            yield _row(f"{full}={_written(value)}", f"argument of {node.get('name', 'Trainer')}", 36)
+    yield from inner
 
 
 def _written(value: Any) -> str:
@@ -95,10 +90,7 @@ def _written(value: Any) -> str:
 
 def _row(left: str, right: str, column: int) -> str:
     """Two columns; what is long on the left has a line of its own."""
-    first = f"  {left}"
-    lines = wrap(right, WIDTH - column)
+    first, indent = f"  {left}", " " * column
     if len(first) + 2 > column:
-        lines = [first, *(" " * column + line for line in lines)]
-    else:
-        lines = [first.ljust(column) + lines[0], *(" " * column + line for line in lines[1:])]
-    return "\n".join(lines)
+        return f"{first}\n{fill(right, WIDTH, initial_indent=indent, subsequent_indent=indent)}"
+    return fill(right, WIDTH, initial_indent=first.ljust(column), subsequent_indent=indent)

@@ -13,6 +13,7 @@ from contractive.runs.directory import find_runs
 from contractive.runs.files import csv_text, write_atomically
 from contractive.runs.reading import FINISHED, read_run
 
+MEASURED = ("job", "status", "epochs", "best_epoch", "seconds", "val", "test", "train")
 SHOWN = ("test/loss", "test/reconstruction", "test/penalty")
 
 
@@ -28,7 +29,8 @@ def write_table(directory: Path) -> list[dict[str, Any]]:
 
 def print_table(rows: list[dict[str, Any]]) -> None:
     """Print the overridden values of each run beside its test figures."""
-    overridden = [c for c in dict.fromkeys(c for row in rows for c in row) if _is_override(c)]
+    columns = dict.fromkeys(column for row in rows for column in row)
+    overridden = [column for column in columns if column.split("/")[0] not in MEASURED]
     # What all runs share need not be read in every line.
     overridden = [c for c in overridden if len({row.get(c) for row in rows}) > 1] or overridden
     table = Table("job", *overridden, *SHOWN)
@@ -54,9 +56,3 @@ class SweepTable(Callback):
         print(f"Look at it:  tensorboard --logdir {directory}")
         if failed := [row["job"] for row in rows if row["status"] != FINISHED]:
             sys.exit(f"{len(failed)} of {len(rows)} runs did not finish: {', '.join(failed)}")
-
-
-def _is_override(column: str) -> bool:
-    return column not in ("job", "status", "epochs", "best_epoch", "seconds") and not column.startswith(
-        ("val/", "test/", "train/")
-    )

@@ -1,7 +1,4 @@
-"""The command line around a run: checks before it, one clear line when something is wrong.
-
-Nothing here imports torch.
-"""
+"""The command line around a run: checks before it, one clear line when something is wrong."""
 
 import logging
 import math
@@ -35,25 +32,8 @@ log = logging.getLogger(__name__)
 
 FULL_ERROR = os.environ.get("HYDRA_FULL_ERROR", "0") not in ("", "0")
 
-
 OmegaConf.register_new_resolver("unused_directory", unused_directory, use_cache=True, replace=True)
 schemas.register()
-
-
-def make_run_directory(path: str) -> None:
-    """Make the directory of a run.
-
-    Raises:
-        OSError: if it cannot be made or written to.
-    """
-    try:
-        Path(path).mkdir(parents=True, exist_ok=True)
-        with TemporaryFile(dir=path):
-            pass
-    except OSError as error:
-        raise OSError(
-            f"hydra.run.dir: {path!r} cannot be written to ({error.strerror}): choose another"
-        ) from error
 
 
 class CheckConfig(Callback):
@@ -63,12 +43,21 @@ class CheckConfig(Callback):
         """Leave with one line and exit code 1 if the configuration is wrong."""
         try:
             check_config(plain(config))
-            make_run_directory(config.hydra.run.dir)
+            _make_run_directory(config.hydra.run.dir)
         except Exception as error:
             # Hydra turns an exception in a callback into a warning; leaving is what it lets through.
             if FULL_ERROR:
                 log.exception("The configuration is wrong")
             sys.exit(one_line(error))
+
+
+def _make_run_directory(path: str) -> None:
+    try:
+        Path(path).mkdir(parents=True, exist_ok=True)
+        TemporaryFile(dir=path).close()
+    except OSError as error:
+        said = f"{path!r} cannot be written to ({error.strerror})"
+        raise OSError(f"hydra.run.dir: {said}: choose another") from error
 
 
 @hydra.main(version_base="1.3", config_path=str(CONFIG_DIR), config_name="config")
@@ -106,8 +95,7 @@ def train(config: DictConfig, directory: Path) -> float:
 
     run = fit(config, directory=directory)
     rank_zero_only(print_summary)(run)
-    metric: float = run.metrics[config.optimized_metric]
-    return metric
+    return float(run.metrics[config.optimized_metric])
 
 
 def print_summary(run: "Run") -> None:
@@ -119,9 +107,8 @@ def print_summary(run: "Run") -> None:
         table.add_row(term, f"{metrics[f'val/{term}']:.5g}", f"{metrics[f'test/{term}']:.5g}")
     Console().print(table)
     where = where.relative_to(Path.cwd()) if where.is_relative_to(Path.cwd()) else where
-    given = [
-        o for o in HydraConfig.get().overrides.task if not o.startswith(("ckpt_path=", "trainer.max_epochs="))
-    ]
+    replaced = ("ckpt_path=", "trainer.max_epochs=")
+    given = [override for override in HydraConfig.get().overrides.task if not override.startswith(replaced)]
     resume = [*given, f"ckpt_path={where}/checkpoints/last.ckpt", f"trainer.max_epochs={2 * epochs}"]
     print(f"Written to {where} in {metrics['seconds']:.0f} s")
     print(f"Look at it:  tensorboard --logdir {where}")
@@ -149,9 +136,8 @@ def main_or_one_line() -> None:
 def one_line(error: BaseException) -> str:
     """What went wrong, in one line."""
     text = " ".join(str(error).split())
-    if type(error).__module__.startswith(("hydra.", "omegaconf.")) or text.startswith(
-        "Config group override"
-    ):
+    is_theirs = type(error).__module__.startswith(("hydra.", "omegaconf."))
+    if is_theirs or text.startswith("Config group override"):
         return f"error: {explain(error)}"
     if isinstance(error, OSError) and error.strerror:
         return f"error: {error.strerror}: {str(error.filename)!r}"

@@ -1,7 +1,4 @@
-"""What a source hands over: examples in memory, in the type in which they are stored.
-
-Nothing here imports torch before there are examples: sources are looked at before that.
-"""
+"""What a source hands over: examples in memory; torch is not imported before there are any."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self

@@ -1,16 +1,8 @@
 """Files that a user names, one for each split: finding them, and checking that what they hold agrees."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
-
-import numpy as np
-
-from contractive.data.examples import Examples
-from contractive.data.labels import to_ids
-
-# Reads what a split's path names: examples (n, ...) and, where there are any, labels as of as_labels.
-Read = Callable[[Path, str], tuple[np.ndarray, np.ndarray | None]]
 
 # What files start with: what that is called, and which suffixes it may have.
 SIGNATURES = {
@@ -22,24 +14,6 @@ SIGNATURES = {
     b"\xff\xd8\xff": ("a JPEG picture", ()),
     b"\x1f\x8b": ("a gzip archive", ()),
 }
-
-
-def read_splits(read: Read, paths: Mapping[str, Path]) -> dict[str, Examples]:
-    """Read the training examples and those of each other split that is named.
-
-    Args:
-        read: reads one path.
-        paths: where each split lies, ``train`` first.
-
-    Raises:
-        ValueError: if a split has too few examples, or others than the training split, or other labels.
-    """
-    x, y = {}, {}
-    for split, where in paths.items():
-        x[split], y[split] = read(where, split)
-        check_split(split, x, paths)
-    ids = to_ids(y, paths)
-    return {split: Examples.of(x[split], ids[split]) for split in paths}
 
 
 def check_count(n: int, split: str, where: object) -> None:

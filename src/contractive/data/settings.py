@@ -5,7 +5,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from contractive.data.examples import Examples
+from contractive.data.files import check_split
+from contractive.data.labels import to_ids
 from contractive.settings import Settings, check_choice, choices, chosen, names, nearest, setting
 
 SOURCES = "contractive.data.sources"
@@ -78,6 +82,26 @@ class FileSource(Source):
         """Where each split lies that has a path of its own, ``train`` first."""
         given = {"train": self.path, "val": self.val_path, "test": self.test_path}
         return {split: as_path(path) for split, path in given.items() if path is not None}
+
+    def read(self) -> dict[str, Examples]:
+        """The examples of each split that has a path.
+
+        Raises:
+            ValueError: in one line with file, place and remedy, for anything in a file that cannot be used,
+                and for splits whose examples or labels do not agree.
+            OSError: if a file or folder is not there or may not be read.
+        """
+        paths = self.paths
+        x, y = {}, {}
+        for split, where in paths.items():
+            x[split], y[split] = self.read_split(where, split)
+            check_split(split, x, paths)
+        ids = to_ids(y, paths)
+        return {split: Examples.of(x[split], ids[split]) for split in paths}
+
+    def read_split(self, where: Path, split: str) -> tuple[np.ndarray, np.ndarray | None]:
+        """What one path holds: examples ``(n, ...)`` and, where there are any, labels as of ``as_labels``."""
+        raise NotImplementedError
 
 
 def as_path(value: str | Path) -> Path:

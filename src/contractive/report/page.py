@@ -1,5 +1,7 @@
 """The page itself: one file that needs nothing else and nothing from the network."""
 
+import io
+from base64 import b64encode
 from collections.abc import Sequence
 from html import escape
 from typing import Any
@@ -9,11 +11,14 @@ import pyarrow
 from itables import to_html_datatable
 from itables.javascript import generate_init_offline_itables_html
 from itables.utils import find_package_file
+from PIL import Image
 from plotly.offline import get_plotlyjs
 
-from contractive.report.pictures import thumbnails
 from contractive.report.plots import curves, geometries, label, trade_off, varied
 from contractive.runs.reading import Run
+
+BUDGET = 5_000_000  # bytes for all pictures together, before their base64 adds a third
+WIDEST = 480  # pixels
 
 # A dark page is the light one inverted, hues kept; pictures are inverted once more, back to what they were.
 STYLE = """
@@ -48,7 +53,7 @@ def table_rows(runs: Sequence[Run]) -> list[dict[str, Any]]:
 
 def page(runs: Sequence[Run], title: str) -> str:
     """The whole document."""
-    pictures = thumbnails(runs)
+    pictures = _thumbnails(runs)
     sections = [
         _section("Trade-off", _plot(trade_off(runs)), "Lower left is better; the dotted lines follow lam."),
         _section("Over the epochs", _plot(curves(runs))),
@@ -108,27 +113,41 @@ def _gallery(runs: Sequence[Run], pictures: dict[tuple[str, str], str]) -> str:
     return f'<div class="runs">{"".join(cards)}</div>' if cards else ""
 
 
+def _thumbnails(runs: Sequence[Run]) -> dict[tuple[str, str], str]:
+    """A ``data:`` address for each run's name and picture's tag; a damaged one is told in its warnings."""
+    allowed = BUDGET / max(1, sum(len(run.pictures) for run in runs))
+    addresses = {}
+    for run in runs:
+        for tag, path in run.pictures.items():
+            try:
+                webp = _shrunk(Image.open(path).convert("RGB"), allowed)
+                addresses[run.name, tag] = f"data:image/webp;base64,{b64encode(webp).decode()}"
+            except (OSError, SyntaxError) as error:
+                run.warnings.append(f"the picture {tag} is damaged ({error})")
+    return addresses
+
+
+def _shrunk(picture: Image.Image, allowed: float) -> bytes:
+    picture.thumbnail((WIDEST, WIDEST))
+    while True:
+        file = io.BytesIO()
+        picture.save(file, "WEBP", quality=80)
+        if file.tell() <= allowed or picture.width < 64:
+            return file.getvalue()
+        picture.thumbnail((picture.width * 3 // 4, picture.height * 3 // 4))
+
+
 def _table(rows: list[dict[str, Any]]) -> str:
     names = dict.fromkeys(name for row in rows for name in row)
     columns = {name: _column([row.get(name) for row in rows]) for name in names}
-    table = to_html_datatable(
-        pyarrow.table(columns),
-        connected=False,
-        maxBytes=0,
-        pageLength=25,
-        showIndex=False,
-        classes="display compact",
-    )
-    return (
-        generate_init_offline_itables_html(find_package_file("html/dt_bundle.js"))
-        + f'<div class="table">{table}</div>'
-    )
+    options: Any = {"connected": False, "maxBytes": 0, "pageLength": 25, "showIndex": False}
+    table = to_html_datatable(pyarrow.table(columns), **options, classes="display compact")
+    script = generate_init_offline_itables_html(find_package_file("html/dt_bundle.js"))
+    return f'{script}<div class="table">{table}</div>'
 
 
 def _column(values: list[Any]) -> list[Any]:
     """Numbers stay numbers, so that they sort as such; a column of anything else is text."""
-    if all(
-        value is None or (isinstance(value, int | float) and not isinstance(value, bool)) for value in values
-    ):
+    if all(value is None or type(value) in (int, float) for value in values):
         return [float(f"{value:.6g}") if isinstance(value, float) else value for value in values]
     return ["" if value is None else str(value) for value in values]

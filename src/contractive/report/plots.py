@@ -46,27 +46,24 @@ def pareto_front(points: Sequence[tuple[float, float]]) -> list[int]:
 def trade_off(runs: Sequence[Run]) -> go.Figure | None:
     """Reconstruction against penalty, a line along ``lam`` for each set of other settings; None if no run
     has figures."""
-    keys = varied(runs)
+    keys, lines, figure = varied(runs), _lines(runs), go.Figure()
     placed = [(run, run.result("penalty"), run.result("reconstruction")) for run in runs]
     shown = [run for run, x, y in placed if x is not None and y is not None]
     points = [(x, y) for _, x, y in placed if x is not None and y is not None]
     if not shown:
         return None
     xs, ys = zip(*points)
-    lines = _lines(runs)
-    figure = go.Figure()
+
+    def connect(members: Sequence[int], **style: Any) -> None:
+        at = {"x": [xs[i] for i in members], "y": [ys[i] for i in members]}
+        figure.add_scatter(**at, hoverinfo="skip", **style)
+
     groups: dict[str, list[int]] = {}
     for i, run in enumerate(shown):
         groups.setdefault(label(run, [k for k in keys if k not in ("model.lam", "lam")]), []).append(i)
     for members in groups.values():
-        figure.add_scatter(
-            x=[xs[i] for i in members],
-            y=[ys[i] for i in members],
-            mode="lines",
-            line={"color": "#999999", "width": 1, "dash": "dot"},
-            hoverinfo="skip",
-            showlegend=False,
-        )
+        dotted = {"color": "#999999", "width": 1, "dash": "dot"}
+        connect(members, mode="lines", line=dotted, showlegend=False)
     figure.add_scatter(
         x=xs,
         y=ys,
@@ -83,16 +80,9 @@ def trade_off(runs: Sequence[Run]) -> go.Figure | None:
         },
         name="runs, with lam (hollow: not finished, validation)",
     )
-    front = pareto_front(points)
-    figure.add_scatter(
-        x=[xs[i] for i in front],
-        y=[ys[i] for i in front],
-        mode="lines+markers",
-        line={"color": COLOURS[1], "width": 1.5, "shape": "hv"},
-        marker={"size": 17, "symbol": "circle-open", "line": {"width": 2}},
-        hoverinfo="skip",
-        name="Pareto front",
-    )
+    stairs = {"color": COLOURS[1], "width": 1.5, "shape": "hv"}
+    rings = {"size": 17, "symbol": "circle-open", "line": {"width": 2}}
+    connect(pareto_front(points), mode="lines+markers", line=stairs, marker=rings, name="Pareto front")
     figure.update_xaxes(title="contraction penalty ‖J‖²_F, mean per example", type=_axis_type(xs))
     figure.update_yaxes(title="reconstruction error, mean per example", type=_axis_type(ys))
     return _styled(figure)
@@ -168,11 +158,9 @@ class _Panels:
 
 
 def _styled(figure: go.Figure) -> go.Figure:
+    margin = {"l": 70, "r": 20, "t": 60, "b": 60}
     return figure.update_layout(
-        template="plotly_white",
-        height=480,
-        margin={"l": 70, "r": 20, "t": 60, "b": 60},
-        legend={"tracegroupgap": 0},
+        template="plotly_white", height=480, margin=margin, legend={"tracegroupgap": 0}
     )
 
 

@@ -29,19 +29,17 @@ def write_report(directory: str | Path) -> Path:
     """
     directory = Path(directory)
     if not directory.is_dir():
-        raise FileNotFoundError(
-            f"there is no directory {str(directory)!r}: name one that holds runs, such as outputs"
-        )
+        said = f"there is no directory {str(directory)!r}"
+        raise FileNotFoundError(f"{said}: name one that holds runs, such as outputs")
     paths = find_runs(directory)
     if not paths:
-        raise ValueError(
-            f"{str(directory)!r} holds no runs: name a directory that train.py wrote to, such as outputs"
-        )
-    names = [
-        path.relative_to(directory).as_posix() if path != directory else path.absolute().name
+        remedy = "name a directory that train.py wrote to, such as outputs"
+        raise ValueError(f"{str(directory)!r} holds no runs: {remedy}")
+    name = directory.absolute().name  # of a run that is itself the directory
+    runs = [
+        read_run(path, path.relative_to(directory).as_posix() if path != directory else name)
         for path in paths
     ]
-    runs = [read_run(path, name) for path, name in zip(paths, names)]
     # In the order of lam; runs without any come last.
     runs.sort(key=lambda run: float("inf") if run.lam is None else run.lam)
     html = page(runs, title=f"Runs in {'/'.join(directory.absolute().parts[-2:])}")

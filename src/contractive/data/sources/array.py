@@ -1,5 +1,3 @@
-"""Your own arrays: .npy, .npz or .pt. Nothing here imports torch before it is needed."""
-
 import warnings
 import zipfile
 from collections.abc import Callable, Mapping
@@ -11,16 +9,13 @@ from typing import Any
 import numpy as np
 
 from contractive.data.arrays import as_features, feature_type, from_tensor
-from contractive.data.examples import Examples
-from contractive.data.files import check_file, looks_like, one_line, read_splits
+from contractive.data.files import check_file, looks_like, one_line
 from contractive.data.labels import as_labels
 from contractive.data.npy import StoredAs, read_npy
 from contractive.data.settings import FileSource, as_path
 from contractive.settings import setting
 
-SUFFIXES = (".npy", ".npz", ".pt")
-X_KEYS = ("x", "X", "data", "images", "features")
-Y_KEYS = ("y", "Y", "labels", "targets")
+KEYS = {"x": ("x", "X", "data", "images", "features"), "y": ("y", "Y", "labels", "targets")}
 
 Load = Callable[[StoredAs | None], np.ndarray]
 
@@ -44,15 +39,6 @@ class Array(FileSource):
     y_key: str | None = setting(None, "name of the labels in an archive; null: y or the like")
     in_memory_mib: float = setting(256.0, "a larger .npy stays on disk and is shuffled by blocks", low=0)
 
-    def read(self) -> dict[str, Examples]:
-        """The arrays, in memory.
-
-        Raises:
-            ValueError: in one line with file, place and remedy, for anything in a file that cannot be used.
-            OSError: if a file is not there or may not be read.
-        """
-        return read_splits(self._read, self.paths)
-
     def parts(self, seed: int) -> Mapping[str, Any]:
         """The splits; those of a large ``.npy`` file stay in it."""
         path = self.paths["train"]
@@ -62,29 +48,27 @@ class Array(FileSource):
 
         return file_parts(self.paths, self._own_labels, self.fractions, seed)
 
-    def _read(self, where: Path, split: str) -> tuple[np.ndarray, np.ndarray | None]:
+    def read_split(self, where: Path, split: str) -> tuple[np.ndarray, np.ndarray | None]:
+        """The arrays of one file, or the labels of the training examples from their own."""
         stored = _open(where)
-        x = _array(stored, self.x_key, X_KEYS, "x", where, feature_type)
-        assert x is not None
-        x = as_features(x, where)
+        x = as_features(_array(stored, self.x_key, "x", where), where)
         if split == "train" and self.labels is not None:
             return x, self._own_labels(len(x))
-        y = _array(stored, self.y_key, Y_KEYS, "y", where, lone=False)
-        return x, None if y is None else as_labels(y, len(x), where)
+        if self.y_key is None and stored.keys().isdisjoint(KEYS["y"]):
+            return x, None
+        return x, as_labels(_array(stored, self.y_key, "y", where), len(x), where)
 
     def _own_labels(self, n: int) -> np.ndarray | None:
         """The labels of the ``n`` training examples from a file of their own, if one is named."""
         if self.labels is None:
             return None
         where = as_path(self.labels)
-        y = _array(_open(where), self.y_key, Y_KEYS, "y", where)
-        assert y is not None
-        return as_labels(y, n, where)
+        return as_labels(_array(_open(where), self.y_key, "y", where), n, where)
 
 
 def _open(path: Path) -> dict[str, Load]:
     """What loads each array of a file, by name; a lone one is called ``x``."""
-    suffix = check_file(path, SUFFIXES)
+    suffix = check_file(path, (".npy", ".npz", ".pt"))
     if suffix == ".npy":
         return {"x": partial(_load_npy, path)}
     if suffix == ".npz":
@@ -118,30 +102,17 @@ def _open(path: Path) -> dict[str, Load]:
     return {str(name): load for name, load in found.items()}
 
 
-def _array(
-    stored: dict[str, Load],
-    key: str | None,
-    known: tuple[str, ...],
-    what: str,
-    path: Path,
-    stored_as: StoredAs | None = None,
-    lone: bool = True,
-) -> np.ndarray | None:
+def _array(stored: dict[str, Load], key: str | None, what: str, path: Path) -> np.ndarray:
     """Take an array out of ``stored``: that of the name ``key``, or the first known one, or a lone one."""
-    if key is not None:
-        name = str(key) if str(key) in stored else None
-    else:
-        name = next((name for name in known if name in stored), None)
-        if name is None and not lone:
-            return None
-        if name is None and len(stored) == 1:
-            name = next(iter(stored))
+    lone = tuple(stored) if len(stored) == 1 else ()
+    wanted = (*KEYS[what], *lone) if key is None else (str(key),)
+    name = next((name for name in wanted if name in stored), None)
     if name is None:
         names = " ".join(", ".join(stored).split()) or "(it holds no other array)"
         kind = "examples" if what == "x" else "labels"
         raise ValueError(f"{path}: set data.{what}_key to the array with the {kind}, of {names}")
     try:
-        return stored.pop(name)(stored_as)
+        return stored.pop(name)(feature_type if what == "x" else None)
     except ValueError as error:
         raise ValueError(f"{path}: {one_line(error)}{looks_like(path)}") from error
     except Exception as error:  # as above

@@ -1,8 +1,6 @@
-"""CIFAR-10: 50,000 pictures of 3×32×32 to train and validate, 10,000 to test."""
-
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 from contractive.data.torchvision_source import TorchvisionSource
 from contractive.settings import setting
@@ -12,7 +10,7 @@ from contractive.settings import setting
 class Cifar10(TorchvisionSource):
     """CIFAR-10: 50,000 pictures of 3×32×32 to train and validate, 10,000 to test."""
 
-    dataset: ClassVar[str] = "CIFAR10"
+    dataset = "CIFAR10"
 
     val_fraction: float = setting(0.2, "share of the training pictures that validate", above=0)
     grey: bool = setting(False, "one channel, as the paper's CIFAR-bw")

@@ -1,5 +1,3 @@
-"""1,797 real digits of 8×8 pixels; they come with scikit-learn."""
-
 from dataclasses import dataclass
 
 import numpy as np

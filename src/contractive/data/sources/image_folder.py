@@ -1,5 +1,3 @@
-"""Your own pictures: a folder of them, or one with a sub-folder for each class."""
-
 import logging
 import os
 import warnings
@@ -11,8 +9,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from contractive.data.examples import Examples
-from contractive.data.files import check_count, one_line, read_splits
+from contractive.data.files import check_count, one_line
 from contractive.data.settings import FileSource
 from contractive.settings import check_integer, setting
 
@@ -48,17 +45,8 @@ class ImageFolder(FileSource):
             check_integer("size", side, low=1)
         self.size = sides
 
-    def read(self) -> dict[str, Examples]:
-        """The pictures as bytes ``(n, channels, height, width)``, labelled by the sub-folders they lie in.
-
-        Raises:
-            ValueError: in one line with file, place and remedy, for anything in a folder that cannot be used,
-                such as pictures of different sizes with no ``size``.
-            OSError: if a folder is not there or may not be read.
-        """
-        return read_splits(self._read, self.paths)
-
-    def _read(self, where: Path, split: str) -> tuple[np.ndarray, np.ndarray | None]:
+    def read_split(self, where: Path, split: str) -> tuple[np.ndarray, np.ndarray | None]:
+        """Bytes ``(n, channels, height, width)``, labelled by the sub-folders they lie in."""
         files, classes, others = _find(where)
         reasons = dict.fromkeys(others, "lies beside the sub-folders of classes")
         kept: list[int] = []
@@ -81,8 +69,9 @@ class ImageFolder(FileSource):
             first, reason = next(iter(reasons.items()))
             if self.strict:
                 raise ValueError(f"{first}: {reason}: remove it, or set data.strict=false")
-            left_out = f"{len(reasons)} files are left out; the first, {first.name}, {reason}"
-            log.warning("%s: %s", where, left_out)
+            log.warning(
+                "%s: %d files are left out; the first, %s, %s", where, len(reasons), first.name, reason
+            )
         check_count(len(kept), split, where)
         return x[: len(kept)], None if classes is None else np.array(classes)[kept]
 

@@ -1,8 +1,5 @@
-"""Your own table: .csv or .parquet, one example in each row. Nothing here imports torch."""
-
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,14 +8,13 @@ import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet
 
+from contractive.data.arrays import finite
 from contractive.data.examples import Examples
-from contractive.data.files import check_file, looks_like, one_line, read_splits
-from contractive.data.finite import finite
+from contractive.data.files import check_file, looks_like, one_line
 from contractive.data.labels import as_labels
 from contractive.data.settings import FileSource
 from contractive.settings import nearest, setting
 
-SUFFIXES = (".csv", ".parquet")
 BLOCK_ROWS = 1024
 
 
@@ -48,50 +44,46 @@ class Table(FileSource):
         """The examples ``(n, features)`` of each split, and their labels where a column is named.
 
         Raises:
-            ValueError: in one line with file, place and remedy, for anything in a file that cannot be used:
-                columns that are missing, not numeric or constant, and values that are missing or not finite.
-            OSError: if a file is not there or may not be read.
+            ValueError, OSError: as of any source, and where a column is constant.
         """
-        features: list[str] = []
-        splits = read_splits(partial(self._read, features), self.paths)
+        splits = super().read()
         train = splits["train"].x
         constant = train.amin(0) == train.amax(0)
         if not constant.any():
             return splits
-        names = [name for name, same in zip(features, constant.tolist()) if same]
-        if not self.drop_constant or len(names) == len(features):
+        names = [name for name, same in zip(self._features, constant.tolist()) if same]
+        if not self.drop_constant or constant.all():
             columns = ",".join([*self.drop, *names][:5])
             remedy = f"data.drop_constant=true, or data.drop=[{columns}{',…' if len(names) > 5 else ''}]"
             raise ValueError(f"{self.path}: constant in all training examples: {_list(names)}: set {remedy}")
         return {split: Examples(part.x[:, ~constant], part.y) for split, part in splits.items()}
 
-    def _read(self, features: list[str], where: Path, split: str) -> tuple[np.ndarray, np.ndarray | None]:
-        """One file; ``features`` are the columns of the training split, which is read first."""
+    def read_split(self, where: Path, split: str) -> tuple[np.ndarray, np.ndarray | None]:
+        """One file; the columns of the training split, which is read first, decide the features."""
         table = _open(where)
         names = _names(table, where)
-        for name in (*self.drop, *([] if self.label is None else [self.label])):
-            if name not in names and not (name in self.drop and split != "train"):
-                hint = nearest(name, names) or f"; it has {_list(names)}"
-                raise ValueError(f"{where}: has no column {name!r}{hint}")
-        y = None
-        if self.label is not None:
-            y = as_labels(_label(table[self.label], self.label, where), len(table), where)
+        needed = [*(self.drop if split == "train" else []), *([] if self.label is None else [self.label])]
+        if missing := [name for name in needed if name not in names]:
+            hint = nearest(missing[0], names) or f"; it has {_list(names)}"
+            raise ValueError(f"{where}: has no column {missing[0]!r}{hint}")
+        y = None if self.label is None else as_labels(_label(table, self.label, where), len(table), where)
         own = [name for name in names if name != self.label and name not in self.drop]
         index = [name for name in own if not name or name.startswith("__index_level_")]
         if index:
             hint = f"as a row index of pandas: leave it out, with data.drop=['{index[0]}']"
             raise ValueError(f"{where}: column {index[0]!r} has no name, {hint}")
         if split == "train":
-            features[:] = own
-        elif set(own) != set(features):
-            differ = _list(sorted(set(own) ^ set(features)))
-            raise ValueError(f"{where}: its columns differ from those of the training split by {differ}")
-        (x,) = finite([(0, _matrix(table.select(features), where))], where, features)
+            self._features = own
+        elif differ := sorted(set(own) ^ set(self._features)):
+            raise ValueError(
+                f"{where}: its columns differ from those of the training split by {_list(differ)}"
+            )
+        (x,) = finite([(0, _matrix(table.select(self._features), where))], where, self._features)
         return x, y
 
 
 def _open(path: Path) -> pa.Table:
-    suffix = check_file(path, SUFFIXES)
+    suffix = check_file(path, (".csv", ".parquet"))
     try:
         if suffix == ".csv":
             table = pyarrow.csv.read_csv(path)
@@ -116,8 +108,7 @@ def _names(table: pa.Table, path: Path) -> list[str]:
     if odd:
         raise ValueError(f"{path}: column {odd[0]!r} has line breaks or the like in its name: rename it")
     # pandas numbers columns without names from 0; other numbers are an example that would be lost.
-    numbered = path.suffix.lower() == ".parquet" or names == [str(i) for i in range(len(names))]
-    if numbered:
+    if path.suffix.lower() == ".parquet" or names == [str(i) for i in range(len(names))]:
         return names
     try:
         np.array(names).astype(float)
@@ -126,14 +117,14 @@ def _names(table: pa.Table, path: Path) -> list[str]:
     raise ValueError(f"{path}: the first line holds numbers: add a line with the columns' names before it")
 
 
-def _label(column: pa.ChunkedArray, name: str, path: Path) -> np.ndarray:
-    values = column.to_pylist()
+def _label(table: pa.Table, name: str, path: Path) -> np.ndarray:
+    kind, values = table[name].type, table[name].to_pylist()
     missing = [row for row, value in enumerate(values) if value in (None, "") or value != value]
     if missing:
         lacks = f"{len(missing)} labels, the first in row {missing[0]}"
         raise ValueError(f"{path}: column {name!r} lacks {lacks}: mend or remove such rows")
-    whole = pa.types.is_floating(column.type) and all(value.is_integer() for value in values)
-    is_number = whole or pa.types.is_integer(column.type) or pa.types.is_boolean(column.type)
+    whole = pa.types.is_floating(kind) and all(value.is_integer() for value in values)
+    is_number = whole or pa.types.is_integer(kind) or pa.types.is_boolean(kind)
     return np.array(values if is_number else [str(value) for value in values])
 
 
@@ -143,19 +134,18 @@ def _matrix(table: pa.Table, path: Path) -> np.ndarray:
         # A column without any value has a type of its own.
         return is_real or pa.types.is_boolean(kind) or pa.types.is_null(kind)
 
-    wrong = [field.name for field in table.schema if not is_number(field.type)]
-    if wrong or not table.num_columns:
-        what = f"not numeric: {_list(wrong)}: leave such columns out, with data.drop=[{','.join(wrong[:5])}]"
-        raise ValueError(f"{path}: {what if wrong else 'no column is left as a feature: drop fewer'}")
+    if not table.num_columns:
+        raise ValueError(f"{path}: no column is left as a feature: drop fewer")
+    if wrong := [field.name for field in table.schema if not is_number(field.type)]:
+        remedy = f"leave such columns out, with data.drop=[{','.join(wrong[:5])}]"
+        raise ValueError(f"{path}: not numeric: {_list(wrong)}: {remedy}")
     table = table.cast(pa.schema([(name, pa.float32()) for name in table.column_names]), safe=False)
     x = np.empty((table.num_rows, table.num_columns), np.float32)
     row = 0
     # In blocks of rows: a column at a time would write to all of memory for each.
     for block in table.to_batches(max_chunksize=BLOCK_ROWS):
-        part = x[row : row + block.num_rows]
+        x[row : row + block.num_rows] = block.to_tensor(null_to_nan=True).to_numpy()
         row += block.num_rows
-        for i, column in enumerate(block.columns):
-            part[:, i] = column.to_numpy(zero_copy_only=False)
     return x
 
 
