@@ -84,6 +84,22 @@ def test_the_best_epoch_before_the_stop_stays_the_best(train):
     assert_same_weights(half / "checkpoints/best.ckpt", resumed / "checkpoints/best.ckpt")
 
 
+def test_the_best_epoch_of_another_objective_is_not_carried_over(train):
+    half = train(*SMALL, "trainer.max_epochs=1", "model.lam=0", to="half")
+    # The same weights, whose loss is larger with a penalty in it.
+    others = ("model.lam=1", "optimizer.lr=1e-30")
+    resumed = train(*SMALL, *others, f"ckpt_path={half}/checkpoints/last.ckpt", to="resumed")
+    assert metrics(resumed)["best_epoch"] > 1
+
+
+def test_the_best_epoch_is_that_of_the_lowest_loss(train):
+    run = train(*SMALL)
+    with (run / "curves.csv").open() as file:
+        losses = [float(row["val/loss"]) for row in csv.DictReader(file)]
+    assert metrics(run)["best_epoch"] == 1 + losses.index(min(losses))
+    assert metrics(run)["val/loss"] == pytest.approx(min(losses))
+
+
 def test_the_saved_configuration_alone_reproduces_the_weights(train):
     first = train(*SMALL, "seed=3", "model.lam=0.1", to="first")
     again = train("--config-path", str(first / ".hydra"), "--config-name", "config", to="again")
