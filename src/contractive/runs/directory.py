@@ -1,7 +1,6 @@
 """The directories of runs: claiming a new one, and finding those that are there."""
 
 import os
-from collections.abc import Iterator
 from pathlib import Path
 
 # What makes a directory that of a run: any of these lies in it.
@@ -31,14 +30,12 @@ def unused_directory(path: str) -> str:
 
 def find_runs(directory: Path) -> list[Path]:
     """The directories of runs in ``directory``, or itself if it is one, in the order of their job numbers."""
-    return sorted(_walk(directory), key=lambda path: [_natural(part) for part in path.parts])
-
-
-def _walk(directory: Path) -> Iterator[Path]:
+    found = []
     for folder, folders, files in os.walk(directory):
         if not MARKS.isdisjoint((*folders, *files)):
             folders.clear()  # runs do not lie in runs
-            yield Path(folder)
+            found.append(Path(folder))
+    return sorted(found, key=lambda path: [_natural(part) for part in path.parts])
 
 
 def _natural(part: str) -> tuple[int, str]:

@@ -133,9 +133,7 @@ class DataModule(LightningDataModule):
         """Batches of the test split, in order."""
         return self._loader("test")
 
-    def predict_dataloader(self) -> BatchLoader:
-        """Batches of the test split, in order, as for the test."""
-        return self.test_dataloader()
+    predict_dataloader = test_dataloader
 
     def _loader(self, name: str, shuffle: bool = False, drop_last: bool = False) -> BatchLoader:
         trainer = self.trainer

@@ -45,19 +45,13 @@ class SaveOnInterrupt(Callback):
             raise KeyboardInterrupt
         raise SystemExit(128 + self._received)
 
-    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Stop listening."""
-        self._restore()
-
-    def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
-        """Stop listening."""
-        self._restore()
-
     def _receive(self, number: int, frame: FrameType | None) -> None:
         self._received = signal.Signals(number)
         self._restore()
 
-    def _restore(self) -> None:
+    def _restore(self, *args: Any, **kwargs: Any) -> None:
         for number, handler in self._previous.items():
             signal.signal(number, handler)
         self._previous = {}
+
+    on_train_end = on_exception = _restore
