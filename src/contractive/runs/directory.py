@@ -19,13 +19,12 @@ def unused_directory(path: str) -> str:
     while True:
         try:
             candidate.mkdir(parents=True)
+            return str(candidate)
         except FileExistsError:
             if not candidate.is_dir():
                 raise
-            number += 1
-            candidate = Path(f"{path}-{number}")
-        else:
-            return str(candidate)
+        number += 1
+        candidate = Path(f"{path}-{number}")
 
 
 def find_runs(directory: Path) -> list[Path]:

@@ -94,9 +94,9 @@ def fit(
             data.check_unit_interval()
         model = ContractiveAutoencoder(
             data.input_shape,
-            data.scaler is not None,
-            given["optimizer"],
-            given["scheduler"],
+            scaled=data.scaler is not None,
+            optimizer=given["optimizer"],
+            scheduler=given["scheduler"],
             **given["model"],
         )
         directory.mkdir(parents=True, exist_ok=True)
@@ -121,7 +121,7 @@ def fit(
                 logger.log_hyperparams(settled)
         trainer.fit(model, datamodule=data, ckpt_path=resumed, weights_only=True)
         epochs = best_epoch = trainer.current_epoch
-        best, last = (directory / FOLDER / name for name in ("best.ckpt", "last.ckpt"))
+        best, last = directory / FOLDER / "best.ckpt", directory / FOLDER / "last.ckpt"
         # Without checkpoints, as in a quick look at one batch, the last epoch has to do.
         if any(isinstance(c, BestCheckpoint) and c.best_model_path for c in trainer.checkpoint_callbacks):
             checkpoint = read_checkpoint(best)
@@ -161,18 +161,15 @@ def check_resumable(model: ContractiveAutoencoder, path: Path, max_epochs: int, 
         )
         raise ValueError(f"ckpt_path: the checkpoint {str(path)!r} is of another model: {differences}")
     if checkpoint["epoch"] + 1 >= max_epochs:
-        raise ValueError(
-            f"ckpt_path: {str(path)!r} has already been trained for {checkpoint['epoch'] + 1} epochs:"
-            f" ask for more than trainer.max_epochs={max_epochs}"
-        )
+        trained = f"{str(path)!r} has already been trained for {checkpoint['epoch'] + 1} epochs"
+        raise ValueError(f"ckpt_path: {trained}: ask for more than trainer.max_epochs={max_epochs}")
     # Losses compare only where the objective is the same.
     if all(saved.get(name) == configured[name] for name in ("lam", "reconstruction")):
         carry_over_best(path, directory)
 
 
 def compared_settings(settled: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict[str, Any]:
-    """The settings by which TensorBoard's HParams tab compares runs: the usual ones and those that are not at
-    their default. All of them would bury the few that differ."""
+    """What the HParams tab compares runs by: the usual settings, and those that are not at their default."""
     usual = (*(f"model.{name}" for name in COMPARED), "optimizer.lr", "data.source", "seed")
     other = [key for key, value in settled.items() if key not in defaults or value != defaults[key]]
     return {key: settled[key] for key in (*usual, *other) if key in settled}
@@ -184,11 +181,12 @@ def _completed(settings: Mapping[str, Any] | DictConfig | None) -> dict[str, Any
         ours = OmegaConf.masked_copy(settings, [str(key) for key in settings if key != "hydra"])
         settings = OmegaConf.to_container(ours, resolve=True)  # type: ignore[assignment]
     given: dict[str, Any] = dict(settings or {})
-    known = [*GROUPS, "data", "callbacks", "logger", *names(TopLevel)]
+    beside = names(TopLevel)
+    known = [*GROUPS, "data", "callbacks", "logger", *beside]
     for name in given:
         if name not in known:
             raise ValueError(f"{name}: there is no such setting{nearest(name, known)}")
-    complete = given | vars(TopLevel.of({name: given[name] for name in names(TopLevel) if name in given}))
+    complete = given | vars(TopLevel.of({name: given[name] for name in beside if name in given}))
     complete["data"] = {"source": "digits", **(given.get("data") or {})}
     for name, group in GROUPS.items():
         own = given.get(name) or {}

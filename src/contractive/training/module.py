@@ -151,11 +151,14 @@ class ContractiveAutoencoder(ScaledByData):
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Log the terms of the objective at the full ``lam``, so that epochs of a warm-up compare."""
-        self._evaluate("val", batch, batch_idx)
+        x = self.scale(_inputs(batch))
+        # The same draws in every epoch, so that epochs compare.
+        generator = self._seeded(x.device, batch_idx)
+        terms = self._terms(x, x, *self._penalty(x, generator), self.lam, generator)
+        stage = "test" if self.trainer.testing else "val"
+        self.log_dict({f"{stage}/{k}": v for k, v in terms.items()}, batch_size=len(x), sync_dist=True)
 
-    def test_step(self, batch: Batch, batch_idx: int) -> None:
-        """Log the terms of the objective."""
-        self._evaluate("test", batch, batch_idx)
+    test_step = validation_step
 
     def predict_step(self, batch: Batch, batch_idx: int = 0) -> Tensor:
         """The code ``(batch, code_size)`` of one batch."""
@@ -226,13 +229,6 @@ class ContractiveAutoencoder(ScaledByData):
             terms["hessian"] = hessians.mean()
             terms["loss"] = terms["loss"] + self.objective.lam_hessian * terms["hessian"]
         return terms
-
-    def _evaluate(self, stage: str, batch: Batch, batch_idx: int) -> None:
-        x = self.scale(_inputs(batch))
-        # The same draws in every epoch, so that epochs compare.
-        generator = self._seeded(x.device, batch_idx)
-        terms = self._terms(x, x, *self._penalty(x, generator), self.lam, generator)
-        self.log_dict({f"{stage}/{k}": v for k, v in terms.items()}, batch_size=len(x), sync_dist=True)
 
     def _lam_now(self, batch_idx: int) -> float:
         warmup = self.objective.lam_warmup_epochs

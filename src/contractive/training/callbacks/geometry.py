@@ -24,7 +24,6 @@ class Geometry(Drawing):
     those of all runs on top of each other.
 
     Args:
-        every_n_epochs: how often; the last epoch is always drawn.
         examples: how many validation examples the averages are over.
         spectrum_examples: how many of them for the spectrum, which costs most.
     """

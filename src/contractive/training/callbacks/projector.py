@@ -1,12 +1,13 @@
 """The code in TensorBoard's projector, when training is over."""
 
+from typing import Any
+
 import torch.nn.functional as F
 from lightning import Trainer
 from lightning.pytorch.callbacks import Callback
 
 from contractive.settings import check_integer
 from contractive.training.callbacks import drawing
-from contractive.training.module import ContractiveAutoencoder
 
 
 class Projector(Callback):
@@ -20,9 +21,7 @@ class Projector(Callback):
         check_integer("examples", examples, low=1)
         self.examples = examples
 
-    def on_train_end(  # type: ignore[override]
-        self, trainer: Trainer, pl_module: ContractiveAutoencoder
-    ) -> None:
+    def on_train_end(self, trainer: Trainer, pl_module: Any) -> None:
         """Write them."""
         writers = drawing.tensorboard_writers(trainer.loggers if trainer.is_global_zero else ())
         if not writers:
