@@ -9,7 +9,7 @@ from omegaconf import DictConfig, OmegaConf
 from contractive.commands.explain import unknown_key
 from contractive.data.settings import source_settings
 from contractive.settings import names, prefixed
-from contractive.training.settings import Model, Optimizer, Run, Scheduler, Trainer
+from contractive.training.settings import Model, Optimizer, Scheduler, TopLevel, Trainer
 
 BUILT = ("callbacks", "logger")  # from their _target_: a class decides what it takes
 SECTIONS = {
@@ -38,7 +38,7 @@ def check_config(config: Mapping[str, Any]) -> None:
         FileNotFoundError: if a file that it names is not there.
     """
     for name in config:
-        if name not in (*SECTIONS, *BUILT, *names(Run)):
+        if name not in (*SECTIONS, *BUILT, *names(TopLevel)):
             raise ValueError(unknown_key(name))
     for name, build in SECTIONS.items():
         with prefixed(f"{name}."):
@@ -48,7 +48,7 @@ def check_config(config: Mapping[str, Any]) -> None:
             if node is not None and "_target_" not in node:
                 known = ", ".join(config[group])
                 raise ValueError(f"{group}.{name} names no class: +{group}.{name}._target_=… ({known})")
-    run = Run.of({name: config[name] for name in names(Run) if name in config})
+    run = TopLevel.of({name: config[name] for name in names(TopLevel) if name in config})
     if run.ckpt_path is not None and not Path(str(run.ckpt_path)).is_file():
         raise FileNotFoundError(
             f"ckpt_path: there is no file {run.ckpt_path!r}: name a run's checkpoints/last.ckpt"

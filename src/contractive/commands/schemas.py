@@ -10,13 +10,13 @@ from omegaconf import DictConfig, OmegaConf
 from contractive.data.settings import SOURCES
 from contractive.penalties.settings import METHODS, Hessian
 from contractive.settings import Settings, choices, chosen
-from contractive.training.settings import Corruption, Model, Optimizer, Run, Scheduler, Trainer
+from contractive.training.settings import Corruption, Model, Optimizer, Scheduler, TopLevel, Trainer
 
 CONFIG_DIR = Path(__file__).parents[3] / "conf"
 
 #: The class that owns the settings of a place in the configuration, or of a choice that is made there.
 SCHEMAS: dict[str, type[Settings]] = {
-    "run": Run,
+    "run": TopLevel,
     "model": Model,
     "model/hessian": Hessian,
     "model/corruption": Corruption,

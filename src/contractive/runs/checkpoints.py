@@ -12,8 +12,7 @@ from contractive.settings import names
 
 
 def load_autoencoder(path: str | Path, map_location: Any = "cpu") -> Autoencoder:
-    """The network that a run saved, with its weights and scaling, for use: in evaluation mode, and without
-    anything that trains it.
+    """The network that a run saved, with its weights and scaling, in evaluation mode, without what trains it.
 
     Args:
         path: a run's ``checkpoints/best.ckpt`` or ``last.ckpt``.
@@ -53,7 +52,6 @@ def read_checkpoint(path: str | Path, map_location: Any = "cpu") -> dict[str, An
         raise ValueError(f"{str(path)!r} is truncated or not a checkpoint") from error
     wanted = {"state_dict", "hyper_parameters"}
     if not isinstance(checkpoint, dict) or not wanted <= checkpoint.keys():
-        raise ValueError(
-            f"{str(path)!r} is not a checkpoint of a contractive autoencoder: it lacks {sorted(wanted)}"
-        )
+        kind = "a checkpoint of a contractive autoencoder"
+        raise ValueError(f"{str(path)!r} is not {kind}: it lacks {sorted(wanted)}")
     return checkpoint

@@ -28,12 +28,11 @@ class CurveWriter:
 
     def add(self, row: Row) -> None:
         """Add the row of one epoch; a column that is new is empty in the rows above."""
-        if not row.keys() <= self._columns.keys():
-            return self._rewrite([*self._rows(), row])
-        cells = csv_text([{**self._columns, **row}]).splitlines(keepends=True)[1]
-        with self.path.open("a", newline="") as file:
-            file.write(cells)
-        return None
+        if row.keys() <= self._columns.keys():
+            with self.path.open("a", newline="") as file:
+                file.write(csv_text([{**self._columns, **row}]).splitlines(keepends=True)[1])
+        else:
+            self._rewrite([*self._rows(), row])
 
     def _rows(self) -> list[Row]:
         return read_curves(self.path.parent)[0] if self.path.is_file() else []

@@ -1,7 +1,6 @@
 """The directories of runs: claiming a new one, and finding those that are there."""
 
 import os
-from collections.abc import Iterator
 from pathlib import Path
 
 # What makes a directory that of a run: any of these lies in it.
@@ -20,25 +19,22 @@ def unused_directory(path: str) -> str:
     while True:
         try:
             candidate.mkdir(parents=True)
+            return str(candidate)
         except FileExistsError:
             if not candidate.is_dir():
                 raise
-            number += 1
-            candidate = Path(f"{path}-{number}")
-        else:
-            return str(candidate)
+        number += 1
+        candidate = Path(f"{path}-{number}")
 
 
 def find_runs(directory: Path) -> list[Path]:
     """The directories of runs in ``directory``, or itself if it is one, in the order of their job numbers."""
-    return sorted(_walk(directory), key=lambda path: [_natural(part) for part in path.parts])
-
-
-def _walk(directory: Path) -> Iterator[Path]:
+    found = []
     for folder, folders, files in os.walk(directory):
         if not MARKS.isdisjoint((*folders, *files)):
             folders.clear()  # runs do not lie in runs
-            yield Path(folder)
+            found.append(Path(folder))
+    return sorted(found, key=lambda path: [_natural(part) for part in path.parts])
 
 
 def _natural(part: str) -> tuple[int, str]:

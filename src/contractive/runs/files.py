@@ -11,8 +11,7 @@ from typing import Any
 def write_atomically(path: Path, content: str | bytes) -> Path:
     """Put a file in its place in one step, and return its path: a reader never meets half of it.
 
-    It is written under a temporary name beside ``path``, brought to disk, and renamed; folders that are
-    missing are made. What ``path`` was before stays if anything goes wrong.
+    Folders that are missing are made; what ``path`` was before stays if anything goes wrong.
 
     Raises:
         OSError: if it cannot be written.

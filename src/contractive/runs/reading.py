@@ -70,7 +70,8 @@ def read_run(directory: Path, name: str) -> Run:
     """Read one run; what is missing or cannot be read is told in its warnings."""
     run = Run(name)
     overrides = _read(run, directory / ".hydra" / "overrides.yaml", yaml.safe_load, list)
-    run.overrides = dict(_split(str(override)) for override in overrides)
+    pairs = (str(override).lstrip("+~").partition("=") for override in overrides)
+    run.overrides = {key: value for key, _, value in pairs}
     run.config = flat(_read(run, directory / ".hydra" / "config.yaml", yaml.safe_load, dict))
     error = directory / "error.txt"
     if error.is_file():
@@ -111,21 +112,13 @@ def flat(settings: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 
 def _geometry(run: Run, content: dict[str, Any]) -> Geometry | None:
     try:
-        ratios = {kind: _numbers(ratio) for kind, ratio in content["ratios"].items()}
+        spectrum, radii = (list(map(float, content[name])) for name in ("spectrum", "radii"))
+        ratios = {kind: list(map(float, ratio)) for kind, ratio in content["ratios"].items()}
         numbers = {key: value for key, value in content.items() if isinstance(value, float)}
-        return Geometry(_numbers(content["spectrum"]), _numbers(content["radii"]), ratios, numbers)
+        return Geometry(spectrum, radii, ratios, numbers)
     except (KeyError, TypeError, ValueError, AttributeError):
         run.warnings.append(f"geometry.json does not hold spectrum, radii and ratios: {OTHER_VERSION}")
         return None
-
-
-def _numbers(values: list[Any]) -> list[float]:
-    return [float(value) for value in values]
-
-
-def _split(override: str) -> tuple[str, str]:
-    key, _, value = override.lstrip("+~").partition("=")
-    return key, value
 
 
 def _read(run: Run, path: Path, parse: Any, kind: type) -> Any:

@@ -123,7 +123,7 @@ class DataModule(LightningDataModule):
 
     def train_dataloader(self) -> BatchLoader:
         """Shuffled batches of the training split."""
-        return self._loader("train", shuffle=True, drop_last=self.settings.drop_last)
+        return self._loader("train", shuffle=True)
 
     def val_dataloader(self) -> BatchLoader:
         """Batches of the validation split, in order."""
@@ -133,17 +133,15 @@ class DataModule(LightningDataModule):
         """Batches of the test split, in order."""
         return self._loader("test")
 
-    def predict_dataloader(self) -> BatchLoader:
-        """Batches of the test split, in order, as for the test."""
-        return self.test_dataloader()
+    predict_dataloader = test_dataloader
 
-    def _loader(self, name: str, shuffle: bool = False, drop_last: bool = False) -> BatchLoader:
+    def _loader(self, name: str, shuffle: bool = False) -> BatchLoader:
         trainer = self.trainer
         return self._parts[name].loader(
             self.settings.batch_size,
             shuffle=shuffle,
             seed=self.seed,
-            drop_last=drop_last,
+            drop_last=shuffle and self.settings.drop_last,
             rank=0 if trainer is None else trainer.global_rank,
             world_size=1 if trainer is None else trainer.world_size,
         )

@@ -12,26 +12,28 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
+import lightning
 import yaml
 from hydra.utils import get_object, instantiate
-from lightning import Callback, Trainer, seed_everything
+from lightning import Callback, seed_everything
 from lightning.pytorch.callbacks import Checkpoint, ProgressBar
 from lightning.pytorch.loggers import Logger, TensorBoardLogger
 from omegaconf import DictConfig, OmegaConf
 
+from contractive.nn.settings import Network
 from contractive.runs.checkpoints import read_checkpoint
 from contractive.runs.files import write_atomically
 from contractive.runs.reading import flat
 from contractive.settings import default, names, nearest, prefixed
-from contractive.training import settings as groups
 from contractive.training.callbacks.checkpoints import FOLDER, BestCheckpoint, LastCheckpoint, carry_over_best
 from contractive.training.callbacks.interrupt import SaveOnInterrupt
 from contractive.training.datamodule import DataModule
 from contractive.training.module import ContractiveAutoencoder
 from contractive.training.optimizers import check_arguments
+from contractive.training.settings import Model, Optimizer, Scheduler, TopLevel, Trainer
 
 COMPARED = ("lam", "hidden", "activation", "reconstruction")  # of the model, beside lr, source and seed
-GROUPS = {"model": groups.Model, "optimizer": groups.Optimizer, "scheduler": groups.Scheduler}
+GROUPS = {"model": Model, "optimizer": Optimizer, "scheduler": Scheduler, "trainer": Trainer}
 
 
 @dataclass(frozen=True)
@@ -82,7 +84,7 @@ def fit(
     given = _completed(settings)
     nodes = {name: given.pop(name, None) for name in ("callbacks", "logger")}
     seed, resumed = given["seed"], given["ckpt_path"]
-    check_arguments("trainer", Trainer, given["trainer"])
+    check_arguments("trainer", lightning.Trainer, given["trainer"])
     with _quiet():
         seed_everything(seed, verbose=False)
         data = DataModule(**given["data"], seed=seed)
@@ -100,8 +102,10 @@ def fit(
         directory.mkdir(parents=True, exist_ok=True)
         if resumed is not None:
             check_resumable(model, Path(resumed), given["trainer"]["max_epochs"], directory)
-        if callbacks is None:
-            callbacks = _callbacks(nodes["callbacks"])
+        if callbacks is None and nodes["callbacks"] is None:
+            callbacks = [BestCheckpoint(), LastCheckpoint(), SaveOnInterrupt()]
+        elif callbacks is None:
+            callbacks = [instantiate(node) for node in nodes["callbacks"].values() if node]
         if loggers is None:
             loggers = [_logger(node, directory) for node in (nodes["logger"] or {}).values() if node]
         trainer = _trainer(given["trainer"], directory, callbacks, loggers)
@@ -117,7 +121,7 @@ def fit(
                 logger.log_hyperparams(settled)
         trainer.fit(model, datamodule=data, ckpt_path=resumed, weights_only=True)
         epochs = best_epoch = trainer.current_epoch
-        best, last = (directory / FOLDER / name for name in ("best.ckpt", "last.ckpt"))
+        best, last = directory / FOLDER / "best.ckpt", directory / FOLDER / "last.ckpt"
         # Without checkpoints, as in a quick look at one batch, the last epoch has to do.
         if any(isinstance(c, BestCheckpoint) and c.best_model_path for c in trainer.checkpoint_callbacks):
             checkpoint = read_checkpoint(best)
@@ -151,24 +155,21 @@ def check_resumable(model: ContractiveAutoencoder, path: Path, max_epochs: int, 
     saved, configured = dict(checkpoint["hyper_parameters"]), dict(model.hparams)
     shapes = {name: tensor.shape for name, tensor in checkpoint["state_dict"].items()}
     if shapes != {name: tensor.shape for name, tensor in model.state_dict().items()}:
-        network = ("input_shape", "scaled", *names(groups.Network))
+        network = ("input_shape", "scaled", *names(Network))
         differences = ", ".join(
             f"{n}={saved.get(n)} (here {configured[n]})" for n in network if saved.get(n) != configured[n]
         )
         raise ValueError(f"ckpt_path: the checkpoint {str(path)!r} is of another model: {differences}")
     if checkpoint["epoch"] + 1 >= max_epochs:
-        raise ValueError(
-            f"ckpt_path: {str(path)!r} has already been trained for {checkpoint['epoch'] + 1} epochs:"
-            f" ask for more than trainer.max_epochs={max_epochs}"
-        )
+        trained = f"{str(path)!r} has already been trained for {checkpoint['epoch'] + 1} epochs"
+        raise ValueError(f"ckpt_path: {trained}: ask for more than trainer.max_epochs={max_epochs}")
     # Losses compare only where the objective is the same.
     if all(saved.get(name) == configured[name] for name in ("lam", "reconstruction")):
         carry_over_best(path, directory)
 
 
 def compared_settings(settled: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict[str, Any]:
-    """The settings by which TensorBoard's HParams tab compares runs: the usual ones and those that are not at
-    their default. All of them would bury the few that differ."""
+    """What the HParams tab compares runs by: the usual settings, and those that are not at their default."""
     usual = (*(f"model.{name}" for name in COMPARED), "optimizer.lr", "data.source", "seed")
     other = [key for key, value in settled.items() if key not in defaults or value != defaults[key]]
     return {key: settled[key] for key in (*usual, *other) if key in settled}
@@ -180,23 +181,18 @@ def _completed(settings: Mapping[str, Any] | DictConfig | None) -> dict[str, Any
         ours = OmegaConf.masked_copy(settings, [str(key) for key in settings if key != "hydra"])
         settings = OmegaConf.to_container(ours, resolve=True)  # type: ignore[assignment]
     given: dict[str, Any] = dict(settings or {})
-    known = [*GROUPS, "data", "trainer", "callbacks", "logger", *names(groups.Run)]
+    beside = names(TopLevel)
+    known = [*GROUPS, "data", "callbacks", "logger", *beside]
     for name in given:
         if name not in known:
             raise ValueError(f"{name}: there is no such setting{nearest(name, known)}")
-    complete = given | vars(groups.Run.of({name: given[name] for name in names(groups.Run) if name in given}))
+    complete = given | vars(TopLevel.of({name: given[name] for name in beside if name in given}))
     complete["data"] = {"source": "digits", **(given.get("data") or {})}
-    for name, group in {**GROUPS, "trainer": groups.Trainer}.items():
+    for name, group in GROUPS.items():
         own = given.get(name) or {}
         with prefixed(f"{name}."):
             complete[name] = {**vars(group.of(own)), **own}  # type: ignore[attr-defined]
     return complete
-
-
-def _callbacks(nodes: Mapping[str, Any] | None) -> list[Callback]:
-    if nodes is None:
-        return [BestCheckpoint(), LastCheckpoint(), SaveOnInterrupt()]
-    return [instantiate(node) for node in nodes.values() if node]
 
 
 def _logger(node: Mapping[str, Any], directory: Path) -> Logger:
@@ -208,30 +204,30 @@ def _logger(node: Mapping[str, Any], directory: Path) -> Logger:
 
 def _trainer(
     arguments: Mapping[str, Any], directory: Path, callbacks: Sequence[Callback], loggers: Sequence[Logger]
-) -> Trainer:
+) -> lightning.Trainer:
     # Lightning refuses a callback that does what is switched off.
     for flag, kind in (("enable_progress_bar", ProgressBar), ("enable_checkpointing", Checkpoint)):
         if arguments.get(flag) is False:
             callbacks = [callback for callback in callbacks if not isinstance(callback, kind)]
-    bar = any(isinstance(callback, ProgressBar) for callback in callbacks)
-    own = {"enable_progress_bar": bar, **arguments}
-    return Trainer(**own, default_root_dir=directory, callbacks=[*callbacks], logger=[*loggers])
+    own = {"enable_progress_bar": any(isinstance(c, ProgressBar) for c in callbacks), **arguments}
+    return lightning.Trainer(**own, default_root_dir=directory, callbacks=[*callbacks], logger=[*loggers])
 
 
 @contextmanager
 def _quiet() -> Iterator[None]:
     """Lightning without its remarks on what it found, but with the profile that it was asked for."""
     levels = {"lightning.pytorch": logging.WARNING, "lightning.pytorch.profilers": logging.INFO}
-    before = {name: logging.getLogger(name).level for name in levels}
+    wanted = {logging.getLogger(name): level for name, level in levels.items()}
+    before = {logger: logger.level for logger in wanted}
     with warnings.catch_warnings():
         # Batches are gathered from memory: worker processes would only copy them once more.
         for known in ("does not have many workers", "isinstance.treespec, LeafSpec", "logging interval"):
             warnings.filterwarnings("ignore", f".*{known}")
         warnings.filterwarnings("ignore", "Checkpoint directory .* exists and is not empty")
+        for logger, level in wanted.items():
+            logger.setLevel(level)
         try:
-            for name, level in levels.items():
-                logging.getLogger(name).setLevel(level)
             yield
         finally:
-            for name, level in before.items():
-                logging.getLogger(name).setLevel(level)
+            for logger, level in before.items():
+                logger.setLevel(level)

@@ -26,7 +26,7 @@ class StepHistory:
     def __init__(self, terms: Sequence[str], capacity: int) -> None:
         self.terms = tuple(terms)
         self.capacity = capacity
-        self._rows: Tensor | None = None
+        self._rows: list[Tensor] = []
         self._steps: list[int] = []
         self._sizes: list[list[int]] = []  # examples behind each number: none behind an unknown one
         self._epoch_sums = torch.zeros(2, len(self.terms), dtype=torch.double)
@@ -36,9 +36,7 @@ class StepHistory:
 
         What the row holds for the terms in ``unknown`` was not measured, and counts for nothing.
         """
-        if self._rows is None or self._rows.device != row.device:
-            self._rows = row.new_empty(self.capacity, len(self.terms))
-        self._rows[len(self._steps)] = row
+        self._rows.append(row)
         self._steps.append(step)
         self._sizes.append([0 if term in unknown else batch_size for term in self.terms])
 
@@ -62,7 +60,7 @@ class StepHistory:
         sizes = torch.tensor(self._sizes, dtype=torch.double).view(rows.shape)
         sums = torch.stack([(rows * sizes).sum(0), sizes.sum(0)])
         self._epoch_sums += sums
-        self._steps, self._sizes = [], []
+        self._rows, self._steps, self._sizes = [], [], []
         return self._means(sums)
 
     def end_epoch(self) -> dict[str, float]:
@@ -76,9 +74,7 @@ class StepHistory:
         Raises:
             NonFiniteLossError: naming the first step and term that was not finite.
         """
-        if self._rows is None:
-            return torch.empty(0, len(self.terms), dtype=torch.double)
-        rows = self._rows[: len(self._steps)].double().cpu()
+        rows = torch.stack(self._rows).double().cpu() if self._rows else torch.empty(0, len(self.terms))
         rows[torch.tensor(self._sizes).view(rows.shape) == 0] = 0.0
         bad = ~torch.isfinite(rows)
         if not bad.any():

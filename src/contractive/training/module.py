@@ -17,7 +17,7 @@ from contractive.settings import names, prefixed
 from contractive.training.history import NonFiniteLossError, StepHistory
 from contractive.training.optimizers import make_optimizer, make_scheduler, replay
 from contractive.training.scaling import ScaledByData
-from contractive.training.settings import PLATEAU, Model, Optimizer, Scheduler, plain
+from contractive.training.settings import PLATEAU, TERMS, Model, Optimizer, Scheduler, plain
 
 Batch = Tensor | Sequence[Tensor]  # x, or (x,), or (x, labels)
 
@@ -46,6 +46,8 @@ class ContractiveAutoencoder(ScaledByData):
     (torch.Size([5, 16]), torch.Size([5, 1, 8, 8]))
     """
 
+    _history: StepHistory  # of the training that is under way
+
     def __init__(
         self,
         input_shape: Sequence[int],
@@ -68,7 +70,6 @@ class ContractiveAutoencoder(ScaledByData):
         self.latest: dict[str, float] = {}
         self.rates: dict[str, float] = {}  # lam and lr of the last step
         self._other_rates = False  # whether the run that is resumed was asked for others
-        self._history: StepHistory | None = None
         self._generator: torch.Generator | None = None
 
     @property
@@ -79,16 +80,13 @@ class ContractiveAutoencoder(ScaledByData):
     @property
     def terms(self) -> tuple[str, ...]:
         """Names of the terms of the objective, the loss first."""
-        hessian = ("hessian",) if self.objective.lam_hessian > 0 else ()
-        return ("loss", "reconstruction", "penalty", *hessian)
+        return (*TERMS, "hessian") if self.objective.lam_hessian > 0 else TERMS
 
     @classmethod
     def load_from_checkpoint(  # type: ignore[override]
         cls, checkpoint_path: str | Path, map_location: Any = "cpu", **settings: Any
     ) -> Self:
-        """The model that a run saved, with its weights, in evaluation mode; no further arguments are needed.
-
-        Never runs code from the file.
+        """The model that a run saved, with its weights, in evaluation mode; runs no code from the file.
 
         Args:
             checkpoint_path: a run's ``checkpoints/best.ckpt`` or ``last.ckpt``.
@@ -96,8 +94,7 @@ class ContractiveAutoencoder(ScaledByData):
             **settings: constructor arguments that replace the saved ones.
 
         Raises:
-            FileNotFoundError: if there is no such file.
-            ValueError: if it is not a checkpoint of this model.
+            FileNotFoundError, ValueError: if there is no such file, or it is not a checkpoint of this model.
         """
         checkpoint = read_checkpoint(checkpoint_path, map_location)
         model = cls(**{**checkpoint["hyper_parameters"], **settings})
@@ -111,14 +108,13 @@ class ContractiveAutoencoder(ScaledByData):
         settings = self.hparams["scheduler"]
         schedule: dict[str, Any] = {}
         if settings.get("name"):
+            known = Scheduler.of(settings)
+            schedule = {"interval": known.interval, "monitor": known.monitor}
             schedule["scheduler"] = make_scheduler(optimizer, settings)
+            if known.name == PLATEAU:
+                schedule["frequency"] = self.trainer.check_val_every_n_epoch or 1
         self._at_start = {k: v for k, v in optimizer.param_groups[0].items() if k != "params"}
-        if not schedule:
-            return optimizer
-        schedule |= {name: getattr(Scheduler.of(settings), name) for name in ("interval", "monitor")}
-        if settings["name"] == PLATEAU:
-            schedule["frequency"] = self.trainer.check_val_every_n_epoch or 1
-        return {"optimizer": optimizer, "lr_scheduler": schedule}
+        return {"optimizer": optimizer, "lr_scheduler": schedule} if schedule else optimizer
 
     def lr_scheduler_step(self, scheduler: Any, metric: Any) -> None:
         """Take a step of the schedule, unless it waits for a loss: :meth:`on_train_epoch_end` takes that."""
@@ -134,8 +130,7 @@ class ContractiveAutoencoder(ScaledByData):
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """The loss of one batch; its terms go to the history, which is read every so many steps."""
-        assert self._history is not None
-        x = self._inputs(batch)
+        x = self.scale(_inputs(batch))
         generator = self._seeded(x.device, self.global_step)
         corruption = self.objective.corruption
         seen = corrupt(x, **corruption, generator=generator) if corruption else x
@@ -156,15 +151,18 @@ class ContractiveAutoencoder(ScaledByData):
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Log the terms of the objective at the full ``lam``, so that epochs of a warm-up compare."""
-        self._evaluate("val", batch, batch_idx)
+        x = self.scale(_inputs(batch))
+        # The same draws in every epoch, so that epochs compare.
+        generator = self._seeded(x.device, batch_idx)
+        terms = self._terms(x, x, *self._penalty(x, generator), self.lam, generator)
+        stage = "test" if self.trainer.testing else "val"
+        self.log_dict({f"{stage}/{k}": v for k, v in terms.items()}, batch_size=len(x), sync_dist=True)
 
-    def test_step(self, batch: Batch, batch_idx: int) -> None:
-        """Log the terms of the objective."""
-        self._evaluate("test", batch, batch_idx)
+    test_step = validation_step
 
     def predict_step(self, batch: Batch, batch_idx: int = 0) -> Tensor:
         """The code ``(batch, code_size)`` of one batch."""
-        return self.encode(batch if isinstance(batch, Tensor) else batch[0])
+        return self.encode(_inputs(batch))
 
     def on_train_start(self) -> None:
         """Make room for the steps between two looks at them; learn at the rates that were asked for."""
@@ -179,18 +177,17 @@ class ContractiveAutoencoder(ScaledByData):
 
     def on_train_batch_end(self, outputs: Any, batch: Batch, batch_idx: int) -> None:
         """Log the averages of the last steps once there are enough of them."""
-        assert self._history is not None
         if self._history.full:
             self._log_steps()
 
     def on_train_epoch_end(self) -> None:
         """Log the averages of the epoch; stop, before anything is saved, if a term is not finite."""
-        assert self._history is not None
         self._log_steps()
         means = {f"train/{term}_epoch": value for term, value in self._history.end_epoch().items()}
         self.log_dict(means, sync_dist=True)
+        known = self.trainer.callback_metrics
         for term in reversed(self.terms):
-            value = self.trainer.callback_metrics.get(f"val/{term}")
+            value = known.get(f"val/{term}")
             if value is not None and not torch.isfinite(value):
                 raise NonFiniteLossError(
                     f"val/{term} became {value.item()} after step {self.global_step}:"
@@ -198,22 +195,17 @@ class ContractiveAutoencoder(ScaledByData):
                 )
         for config in self.trainer.lr_scheduler_configs:
             # Lightning would only do so after the checkpoints of the epoch are written.
-            metric = self.trainer.callback_metrics.get(str(config.monitor))
+            metric = known.get(str(config.monitor))
             due = config.reduce_on_plateau and (self.current_epoch + 1) % config.frequency == 0
             if due and metric is not None:
                 config.scheduler.step(metric.item())  # type: ignore[arg-type]
 
     def check_steps(self) -> None:
         """Raise ``NonFiniteLossError`` if a term of the steps since the last look was not finite."""
-        assert self._history is not None
         self._history.check()
 
-    def _inputs(self, batch: Batch) -> Tensor:
-        return self.scale(batch if isinstance(batch, Tensor) else batch[0])
-
     def _seeded(self, device: torch.device, step: int) -> torch.Generator:
-        """Random numbers that depend on the run's seed, the step and the process alone, so that a resumed run
-        draws what an uninterrupted one would have drawn."""
+        """Random numbers of seed, step and process alone, so that a resumed run repeats them."""
         if self._generator is None or self._generator.device != device:
             self._generator = torch.Generator(device)
         seed = torch.initial_seed() + 1_000_003 * (step + 1) + 1_000_000_007 * self.global_rank
@@ -227,28 +219,16 @@ class ContractiveAutoencoder(ScaledByData):
     def _terms(
         self, x: Tensor, seen: Tensor, code: Tensor, penalty: Tensor, lam: float, generator: torch.Generator
     ) -> dict[str, Tensor]:
-        """The terms of the objective averaged over the batch, the loss first.
-
-        ``seen`` is what the encoder made the code of: ``x``, or a corrupted copy.
-        """
-        objective = self.objective
+        """Averages of the terms over the batch, the loss first; ``seen`` is what ``code`` was made of."""
         reconstruction = reconstruction_loss(self.decoder(code), x, self.reconstruction).mean()
         terms = {"loss": reconstruction, "reconstruction": reconstruction, "penalty": penalty}
         if lam > 0:
             terms["loss"] = terms["loss"] + lam * penalty
-        if objective.lam_hessian > 0:
-            hessians = hessian_penalty(self.encoder, seen, generator=generator, **objective.hessian)
+        if self.objective.lam_hessian > 0:
+            hessians = hessian_penalty(self.encoder, seen, generator=generator, **self.objective.hessian)
             terms["hessian"] = hessians.mean()
-            terms["loss"] = terms["loss"] + objective.lam_hessian * terms["hessian"]
+            terms["loss"] = terms["loss"] + self.objective.lam_hessian * terms["hessian"]
         return terms
-
-    def _evaluate(self, stage: str, batch: Batch, batch_idx: int) -> None:
-        x = self._inputs(batch)
-        # The same draws in every epoch, so that epochs compare.
-        generator = self._seeded(x.device, batch_idx)
-        terms = self._terms(x, x, *self._penalty(x, generator), self.lam, generator)
-        figures = {f"{stage}/{name}": term for name, term in terms.items()}
-        self.log_dict(figures, batch_size=len(x), sync_dist=True)
 
     def _lam_now(self, batch_idx: int) -> float:
         warmup = self.objective.lam_warmup_epochs
@@ -256,12 +236,13 @@ class ContractiveAutoencoder(ScaledByData):
         return self.lam if epoch >= warmup else self.lam * epoch / warmup
 
     def _log_steps(self) -> None:
-        assert self._history is not None
-        means = self._history.drain()
-        if not means:
-            return
-        self.latest = means
-        values = {f"train/{term}": value for term, value in means.items()} | self.rates
-        # Straight to the loggers: LightningModule.log would cost as much as a small training step.
-        for logger in self.loggers:
-            logger.log_metrics(values | {"epoch": self.current_epoch}, step=self.global_step)
+        if means := self._history.drain():
+            self.latest = means
+            values = {f"train/{term}": value for term, value in means.items()} | self.rates
+            # Straight to the loggers: LightningModule.log would cost as much as a small training step.
+            for logger in self.loggers:
+                logger.log_metrics(values | {"epoch": self.current_epoch}, step=self.global_step)
+
+
+def _inputs(batch: Batch) -> Tensor:
+    return batch if isinstance(batch, Tensor) else batch[0]

@@ -22,10 +22,8 @@ def check_arguments(group: str, cls: type, given: Iterable[str]) -> None:
     known = [name for name in inspect.signature(cls).parameters if name not in GIVEN_HERE]
     for name in given:
         if name not in known:
-            raise ValueError(
-                f"{group}.{name}: {cls.__name__} takes no such argument{nearest(name, known)};"
-                f" it takes {', '.join(known)}"
-            )
+            hint = f"{nearest(name, known)}; it takes {', '.join(known)}"
+            raise ValueError(f"{group}.{name}: {cls.__name__} takes no such argument{hint}")
 
 
 def make_optimizer(parameters: Iterable[Tensor], settings: Mapping[str, Any]) -> Optimizer:
@@ -34,10 +32,9 @@ def make_optimizer(parameters: Iterable[Tensor], settings: Mapping[str, Any]) ->
     Raises:
         ValueError: if the class does not take these arguments.
     """
-    name, arguments = settings["name"], {k: v for k, v in settings.items() if k != "name"}
-    if name in FUSED:
-        arguments = {"fused": True, **arguments}
-    return _made("optimizer", getattr(torch.optim, name), arguments, params=parameters)
+    arguments = {"fused": True} if settings["name"] in FUSED else {}
+    arguments |= {name: value for name, value in settings.items() if name != "name"}
+    return _made("optimizer", getattr(torch.optim, settings["name"]), arguments, params=parameters)
 
 
 def make_scheduler(optimizer: Optimizer, settings: Mapping[str, Any], group: str = "scheduler") -> Any:

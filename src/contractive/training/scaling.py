@@ -44,7 +44,7 @@ class ScaledByData(Autoencoder, LightningModule):
                 "scaled=True, but nothing has fitted model.scaler: give a DataModule with a scaling, call"
                 " model.scaler.fit(x, kind), or leave scaled=True out"
             )
-        if theirs is not None and not _equal(theirs, mine) and not self._told:
+        if theirs is not None and not self._told and (mine is None or not _equal(theirs, mine)):
             log.warning("The model keeps its own scaling; that of these data is another")
             self._told = True
         self.scaling_is_own = True
@@ -65,6 +65,6 @@ def _is_fitted(scaler: Scaler) -> bool:
     return not (scaler.shift.eq(0).all() and scaler.scale.eq(1).all())
 
 
-def _equal(a: Scaler, b: Scaler | None) -> bool:
-    pairs = zip(a.buffers(), b.buffers(), strict=True) if b is not None else ()
-    return b is not None and all(torch.allclose(x.cpu(), y.cpu().to(x.dtype)) for x, y in pairs)
+def _equal(a: Scaler, b: Scaler) -> bool:
+    pairs = zip(a.buffers(), b.buffers(), strict=True)
+    return all(torch.allclose(x.cpu(), y.cpu().to(x.dtype)) for x, y in pairs)

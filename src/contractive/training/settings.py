@@ -13,21 +13,13 @@ from contractive.settings import Settings, check_choice, group, prefixed, settin
 OPTIMIZERS = ("SGD", "Adam", "AdamW", "NAdam", "RAdam", "Adamax", "RMSprop", "Adagrad", "Adadelta")
 # Those of torch.optim.lr_scheduler, but for the ones that take a function.
 SCHEDULES = (
-    *(
-        "LinearLR",
-        "ConstantLR",
-        "StepLR",
-        "MultiStepLR",
-        "ExponentialLR",
-        "PolynomialLR",
-        "CosineAnnealingLR",
-    ),
-    *("CosineAnnealingWarmRestarts", "CyclicLR", "OneCycleLR", "SequentialLR", "ChainedScheduler"),
+    *("LinearLR", "ConstantLR", "StepLR", "MultiStepLR", "ExponentialLR", "PolynomialLR"),
+    *("CosineAnnealingLR", "CosineAnnealingWarmRestarts", "CyclicLR", "OneCycleLR", "SequentialLR"),
+    "ChainedScheduler",
 )
 PLATEAU = "ReduceLROnPlateau"  # the one that looks at a loss; torch combines it with no other
-METRICS = tuple(
-    f"{stage}/{term}" for stage in ("val", "test") for term in ("loss", "reconstruction", "penalty")
-)
+TERMS = ("loss", "reconstruction", "penalty")
+METRICS = tuple(f"{stage}/{term}" for stage in ("val", "test") for term in TERMS)
 
 
 @dataclass
@@ -105,8 +97,8 @@ class Trainer(Settings):
 
 
 @dataclass
-class Run(Settings):
-    """What belongs to a run as a whole."""
+class TopLevel(Settings):
+    """What stands beside the groups: what belongs to a run as a whole."""
 
     seed: int = setting(0, "what weights, splits, order and noise depend on", low=0)
     ckpt_path: str | None = setting(None, "a checkpoint to continue from: RUN/checkpoints/last.ckpt")
@@ -119,8 +111,6 @@ def plain(value: Any) -> Any:
     """Settings with lists and dictionaries for whatever containers they came in."""
     if isinstance(value, Mapping):
         return {str(name): plain(each) for name, each in value.items()}
-    return (
-        [plain(each) for each in value]
-        if isinstance(value, Sequence) and not isinstance(value, str)
-        else value
-    )
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return [plain(each) for each in value]
+    return value

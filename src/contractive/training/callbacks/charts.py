@@ -11,12 +11,9 @@ class Charts(Callback):
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Write the layout, once for a run."""
-        charts = {
-            f"{stage}: reconstruction and penalty": [
-                "Multiline",
-                [f"^{stage}/reconstruction$", f"^{stage}/penalty$"],
-            ]
-            for stage in ("train", "val")
-        }
+        charts = {}
+        for stage in ("train", "val"):
+            tags = [f"^{stage}/reconstruction$", f"^{stage}/penalty$"]
+            charts[f"{stage}: reconstruction and penalty"] = ["Multiline", tags]
         for writer in tensorboard_writers(trainer.loggers if trainer.is_global_zero else ()):
             writer.add_custom_scalars({"objective": charts})

@@ -12,17 +12,10 @@ FOLDER = "checkpoints"  # of a run's directory
 
 
 class RunCheckpoint(ModelCheckpoint):
-    """A checkpoint in the run's own folder, at the end of an epoch; written to a temporary name first.
+    """A checkpoint in the run's own folder, at the end of an epoch; arguments are Lightning's."""
 
-    Args:
-        filename: without ``.ckpt``.
-        **options: what else :class:`lightning.pytorch.callbacks.ModelCheckpoint` takes.
-    """
-
-    def __init__(self, filename: str, **options: Any) -> None:
-        super().__init__(
-            filename=filename, enable_version_counter=False, save_on_train_epoch_end=True, **options
-        )
+    def __init__(self, **options: Any) -> None:
+        super().__init__(enable_version_counter=False, save_on_train_epoch_end=True, **options)
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         """Find the folder: whatever loggers there are, it is the run's."""
@@ -34,7 +27,7 @@ class BestCheckpoint(RunCheckpoint):
     """``best.ckpt``: the epoch with the lowest validation loss."""
 
     def __init__(self, monitor: str = "val/loss", mode: str = "min") -> None:
-        super().__init__("best", monitor=monitor, mode=mode, auto_insert_metric_name=False)
+        super().__init__(filename="best", monitor=monitor, mode=mode, auto_insert_metric_name=False)
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Continue from the best epoch of the run that is resumed, wherever that run lies."""
@@ -51,7 +44,7 @@ class LastCheckpoint(RunCheckpoint):
     """``last.ckpt``: the end of the last epoch."""
 
     def __init__(self) -> None:
-        super().__init__("last")
+        super().__init__(filename="last")
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Nothing to continue from: the run writes its own file."""
@@ -59,7 +52,6 @@ class LastCheckpoint(RunCheckpoint):
 
 def carry_over_best(ckpt_path: Path, directory: Path) -> None:
     """Copy the best checkpoint that lies beside the one to resume from: no later epoch may beat it."""
-    best = ckpt_path.parent / "best.ckpt"
-    target = directory / FOLDER / "best.ckpt"
+    best, target = ckpt_path.parent / "best.ckpt", directory / FOLDER / "best.ckpt"
     if best.is_file() and best.resolve() != target.resolve():
         write_atomically(target, best.read_bytes())

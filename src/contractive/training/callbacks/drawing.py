@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -72,8 +72,7 @@ def are_pictures(x: Tensor) -> bool:
 def looking_at(model: LightningModule, callback: Callback, epoch: int) -> Iterator[None]:
     """The model in evaluation mode, without gradients, and afterwards as it was.
 
-    No picture is worth a run: an error becomes a warning. Of examples that are all alike, say, there is no
-    geometry to draw.
+    No picture is worth a run: an error becomes a warning, say of examples that are all alike.
     """
     training = model.training
     model.eval()
@@ -128,10 +127,9 @@ class Page:
 class Drawing(Callback, ABC):
     """Draws the same validation examples every so many epochs, and in the last one.
 
-    The last picture of each tag lies in the run's ``pictures/<tag>.png``, whatever loggers there are. What
-    it costs is logged beside what it draws: ``cost/<name>_seconds`` for each time, and
-    ``cost/<name>_percent`` of the time since training began. Where it draws pictures and the data are none,
-    it does nothing and says nothing.
+    The last picture of each tag lies in the run's ``pictures/<tag>.png``, whatever loggers there are. Logged
+    beside it is its cost: ``cost/<name>_seconds`` each time, and ``cost/<name>_percent`` of the time since
+    training began. Where it draws pictures and the data are none, it does nothing and says nothing.
 
     Args:
         every_n_epochs: how often.
@@ -155,9 +153,7 @@ class Drawing(Callback, ABC):
         self._started = time.monotonic()
         self._spent = 0.0
 
-    def on_train_epoch_end(  # type: ignore[override]
-        self, trainer: Trainer, pl_module: ContractiveAutoencoder
-    ) -> None:
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: Any) -> None:
         """Draw, if it is time; on the first process only."""
         epoch = trainer.current_epoch + 1
         last = epoch == trainer.max_epochs or trainer.should_stop

@@ -6,15 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from contractive.diagnostics import (
-    contraction_ratio,
-    dead_units,
-    effective_rank,
-    jacobian_norms,
-    nearest_neighbours,
-    saturation,
-    singular_values,
-)
+from contractive import diagnostics
 from contractive.diagnostics.figures import ratio_figure, spectrum_figure
 from contractive.nn.activations import record_of
 from contractive.runs.files import write_atomically
@@ -32,7 +24,6 @@ class Geometry(Drawing):
     those of all runs on top of each other.
 
     Args:
-        every_n_epochs: how often; the last epoch is always drawn.
         examples: how many validation examples the averages are over.
         spectrum_examples: how many of them for the spectrum, which costs most.
     """
@@ -45,38 +36,37 @@ class Geometry(Drawing):
     def draw(self, model: ContractiveAutoencoder, x: Tensor, page: Page) -> None:
         """Draw the figures, log the numbers and write ``geometry.json``."""
         encoder, x = model.encoder, model.scale(x)
-        values = singular_values(encoder, x[: self.spectrum_examples])
-        neighbours, distances = nearest_neighbours(x)
+        values = diagnostics.singular_values(encoder, x[: self.spectrum_examples])
+        neighbours, distances = diagnostics.nearest_neighbours(x)
         radii = RADII.to(x) * distances.median()
         # The same random directions every time, so that epochs and runs compare.
         noise = torch.randn(x.shape, generator=torch.Generator().manual_seed(0)).to(x)
         noise = F.normalize(noise.flatten(1)).view_as(x)
         ratios = {
-            "random directions": contraction_ratio(encoder, x, noise, radii),
-            "towards the nearest neighbour": contraction_ratio(encoder, x, neighbours, radii),
+            "random directions": diagnostics.contraction_ratio(encoder, x, noise, radii),
+            "towards the nearest neighbour": diagnostics.contraction_ratio(encoder, x, neighbours, radii),
         }
-        norms = jacobian_norms(encoder, x)
+        norms = diagnostics.jacobian_norms(encoder, x)
         code = encoder(x)
         numbers = {
-            "effective_rank": effective_rank(values).mean(),
-            "jacobian_norm": norms.mean(),
-            "dead_units": dead_units(code),
+            "effective_rank": float(diagnostics.effective_rank(values).mean()),
+            "jacobian_norm": float(norms.mean()),
+            "dead_units": float(diagnostics.dead_units(code)),
         }
         activation = record_of(list(encoder.modules())[-1])
         if activation is not None and activation.bounds is not None:
-            numbers["saturation"] = saturation(code, activation.bounds)
+            numbers["saturation"] = float(diagnostics.saturation(code, activation.bounds))
 
         page.figure("spectrum", spectrum_figure(values, page.title("Singular values of the Jacobian")))
         title = page.title("Contraction ratio")
         page.figure("contraction_ratio", ratio_figure(radii, ratios, title, float(distances.median())))
         page.histogram("jacobian_norm", norms)
         for name, number in numbers.items():
-            page.scalar(f"geometry/{name}", float(number))
+            page.scalar(f"geometry/{name}", number)
         curves = {
             "epoch": page.epoch,
             "spectrum": values.mean(0).tolist(),
             "radii": radii.tolist(),
             "ratios": {name: ratio.mean(1).tolist() for name, ratio in ratios.items()},
         }
-        curves |= {name: float(number) for name, number in numbers.items()}
-        write_atomically(page.directory / "geometry.json", json.dumps(curves) + "\n")
+        write_atomically(page.directory / "geometry.json", json.dumps(curves | numbers) + "\n")

@@ -11,7 +11,6 @@ from lightning import LightningModule, Trainer
 from lightning.pytorch.callbacks import Callback
 
 from contractive.training.callbacks.checkpoints import FOLDER
-from contractive.training.module import ContractiveAutoencoder
 
 log = logging.getLogger(__name__)
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
@@ -30,9 +29,7 @@ class SaveOnInterrupt(Callback):
         if trainer.world_size == 1 and threading.current_thread() is threading.main_thread():
             self._previous = {number: signal.signal(number, self._receive) for number in SIGNALS}
 
-    def on_train_batch_end(  # type: ignore[override]
-        self, trainer: Trainer, pl_module: ContractiveAutoencoder, *args: Any, **kwargs: Any
-    ) -> None:
+    def on_train_batch_end(self, trainer: Trainer, pl_module: Any, *args: Any, **kwargs: Any) -> None:
         """Leave, if a signal came during the step."""
         if self._received is None:
             return
@@ -45,19 +42,13 @@ class SaveOnInterrupt(Callback):
             raise KeyboardInterrupt
         raise SystemExit(128 + self._received)
 
-    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Stop listening."""
-        self._restore()
-
-    def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
-        """Stop listening."""
-        self._restore()
-
     def _receive(self, number: int, frame: FrameType | None) -> None:
         self._received = signal.Signals(number)
         self._restore()
 
-    def _restore(self) -> None:
+    def _restore(self, *args: Any, **kwargs: Any) -> None:
         for number, handler in self._previous.items():
             signal.signal(number, handler)
         self._previous = {}
+
+    on_train_end = on_exception = _restore

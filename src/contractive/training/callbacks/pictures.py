@@ -49,7 +49,6 @@ class Pictures(Drawing):
     """Draws validation examples above their reconstructions, the same corrupted, and the encoder's filters.
 
     Args:
-        every_n_epochs: how often; the last epoch is always drawn.
         examples: how many examples.
         filters: how many filters, of the encoder's first layer.
     """

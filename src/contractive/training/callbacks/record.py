@@ -32,21 +32,7 @@ class Record(Callback):
         self._row = {"epoch": trainer.current_epoch + 1, "step": trainer.global_step}
         self._row |= {"lr": self._lr} | getattr(pl_module, "rates", {})
 
-    def on_save_checkpoint(
-        self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]
-    ) -> None:
-        """Write the row before the checkpoint of its epoch, so that no checkpoint is ahead of the curves."""
-        self._write(trainer)
-
-    def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Write the row of the epoch before."""
-        self._write(trainer)
-
-    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Write the last row."""
-        self._write(trainer)
-
-    def _write(self, trainer: Trainer) -> None:
+    def _write(self, trainer: Trainer, *args: Any, **kwargs: Any) -> None:
         if self._row is None or self._writer is None:
             return
         row, self._row = self._row, None
@@ -54,3 +40,6 @@ class Record(Callback):
             if tag.startswith("val/") or (tag.startswith("train/") and tag.endswith("_epoch")):
                 row[tag] = value.item()
         self._writer.add(row)
+
+    # Before the checkpoint of its epoch is written: no checkpoint is to be ahead of the curves.
+    on_save_checkpoint = on_train_epoch_start = on_train_end = _write

@@ -19,7 +19,6 @@ class Tangents(Drawing):
     A walk reaches as far as the median distance between nearest neighbours, to both sides.
 
     Args:
-        every_n_epochs: how often; the last epoch is always drawn.
         examples: how many validation examples the distance is taken from.
         shown: at how many of them the tangents are drawn.
         count: how many tangents.
@@ -49,10 +48,9 @@ class Tangents(Drawing):
         page.figure("tangents", picture_table(pictures, rows, columns, page.title("Leading tangents")))
 
         distances = torch.linspace(-reach, reach, STEPS, device=x.device)
-        walks = tangent_walk(
-            lambda z: model.decode(model.encoder(z)), scaled, directions[:, :WALKED], distances
-        ).flatten(0, 1)
-        rows = [f"x{i + 1}, v{k + 1}" for i in range(len(x)) for k in range(len(walks) // len(x))]
+        directions = directions[:, :WALKED]
+        walks = tangent_walk(lambda z: model.decode(model.encoder(z)), scaled, directions, distances)
+        rows = [f"x{i + 1}, v{k + 1}" for i in range(len(x)) for k in range(directions.shape[1])]
         columns = [f"t = {t:.1f}" for t in distances.tolist()]
         title = page.title("Walks g(f(x + t v))")
-        page.figure("tangent_walks", picture_table(walks, rows, columns, title))
+        page.figure("tangent_walks", picture_table(walks.flatten(0, 1), rows, columns, title))
