@@ -49,13 +49,7 @@ class Corruption(Settings):
 
 
 def corrupt(x: Tensor, kind: str, amount: float, generator: torch.Generator | None = None) -> Tensor:
-    """A corrupted copy of a batch ``(batch, *input_shape)``, drawn on its own device.
-
-    Args:
-        x: the batch.
-        kind: one of :data:`CORRUPTIONS`.
-        amount: in the units of ``x``, or a probability.
-        generator: where the random numbers come from.
+    """A copy of ``x``, ``(batch, *input_shape)``, corrupted as :data:`CORRUPTIONS` says, on its own device.
 
     Raises:
         ValueError: if ``kind`` is none of these or ``amount`` is out of range.

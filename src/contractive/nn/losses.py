@@ -17,7 +17,7 @@ def reconstruction_loss(output: Tensor, x: Tensor, kind: str) -> Tensor:
     Args:
         output: the decoder's output, ``(batch, *input_shape)``.
         x: what it should be, of the same shape; in [0, 1] for the cross-entropy.
-        kind: ``"squared_error"`` or ``"cross_entropy"``.
+        kind: one of the two.
 
     Returns:
         ``(batch,)``.
@@ -34,6 +34,5 @@ def reconstruction_loss(output: Tensor, x: Tensor, kind: str) -> Tensor:
         raise ValueError(
             f"the output has shape {tuple(output.shape)} and x has {tuple(x.shape)}: they must agree"
         )
-    if kind == "squared_error":
-        return F.mse_loss(output, x, reduction="none").flatten(1).sum(1)
-    return F.binary_cross_entropy_with_logits(output, x, reduction="none").flatten(1).sum(1)
+    loss = F.mse_loss if kind == "squared_error" else F.binary_cross_entropy_with_logits
+    return loss(output, x, reduction="none").flatten(1).sum(1)

@@ -57,8 +57,7 @@ def hessian_penalty(
     """
     settings = (method, sigma, samples, probes)
     _check(*settings)
-    penalty: Tensor = run_planned(partial(_plan, *settings), ("hessian", *settings), encoder, x, generator)
-    return penalty
+    return run_planned(partial(_plan, *settings), ("hessian", *settings), encoder, x, generator)
 
 
 @torch.compiler.assume_constant_result  # the compiler cannot trace how settings check themselves

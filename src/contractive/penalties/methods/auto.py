@@ -60,10 +60,10 @@ class Auto(Method):
         import torch
 
         from contractive.jacobian.linearise import tell_once
-        from contractive.penalties.cost import plain_step
+        from contractive.penalties.cost import STEP
 
-        plain = plain_step(work, x)
-        ratio = 1 + added / plain
+        # Encoder and decoder, forward and twice as much backward.
+        ratio = 1 + added / (STEP + work.seconds(x, times=6))
         affordable = ratio <= self.max_ratio or added <= estimate
         if not torch.compiler.is_compiling():
             tell_once(
