@@ -58,10 +58,7 @@ def ratio_figure(
 
 
 def picture_table(pictures: Tensor, rows: Sequence[str], columns: Sequence[str], title: str) -> Figure:
-    """Draw pictures in a table with named rows and columns.
-
-    ``pictures`` are ``(rows, columns, channels, height, width)`` in [0, 1], of one or three channels.
-    """
+    """Draw pictures ``(rows, columns, 1 or 3, height, width)`` in [0, 1] in a table with named sides."""
     from matplotlib.figure import Figure
     from torchvision.utils import make_grid
 

@@ -176,10 +176,9 @@ def _plain_vjp(encoder: Encoder, x: Tensor) -> tuple[Tensor, Map]:
 
     def vjp(u: Tensor) -> Tensor:
         with torch.inference_mode(False):
-            (gradient,) = torch.autograd.grad(
+            return torch.autograd.grad(
                 code, leaf, u, retain_graph=True, create_graph=tracked, materialize_grads=True
-            )
-        return gradient
+            )[0]
 
     return code if tracked else code.detach(), vjp
 

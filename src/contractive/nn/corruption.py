@@ -16,13 +16,9 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
-def _uniform(x: Tensor, generator: torch.Generator | None) -> Tensor:
-    return x.new_empty(x.shape).uniform_(generator=generator)
-
-
 def _salt_and_pepper(x: Tensor, amount: float, generator: torch.Generator | None) -> Tensor:
     # u is uniform below `amount` where a value is hit: its lower half makes pepper, its upper half salt.
-    u = _uniform(x, generator)
+    u = x.new_empty(x.shape).uniform_(generator=generator)
     return x.where(u >= amount, (u >= amount / 2).to(x.dtype))
 
 
@@ -30,7 +26,7 @@ def _salt_and_pepper(x: Tensor, amount: float, generator: torch.Generator | None
 #: ``amount``; ``salt_and_pepper`` sets each value to 0 or 1, either alike, with probability ``amount``.
 CORRUPTIONS: dict[str, Callable[[Tensor, float, torch.Generator | None], Tensor]] = {
     "gaussian": lambda x, amount, g: x + amount * x.new_empty(x.shape).normal_(generator=g),
-    "masking": lambda x, amount, g: x * (_uniform(x, g) >= amount),
+    "masking": lambda x, amount, g: x * (x.new_empty(x.shape).uniform_(generator=g) >= amount),
     "salt_and_pepper": _salt_and_pepper,
 }
 

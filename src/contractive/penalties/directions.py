@@ -11,16 +11,10 @@ def random_directions(
 ) -> Tensor:
     """``probes`` random directions ``v`` for each example, with ``E[v vᵀ] = I``.
 
-    Args:
-        probes: how many.
-        like: ``(batch, *shape)``, the shape, type and device of one direction for each example.
-        distribution: ``rademacher`` (entries ±1), ``gaussian``, ``sphere`` (uniform, of length ``√size``), or
-            ``orthogonal`` (those of one example are perpendicular, of length ``√size``; as many as the size
-            make the estimate exact).
-        generator: the source of randomness, on the device of ``like``.
-
-    Returns:
-        ``(probes, batch, *shape)``.
+    They are ``(probes, batch, *shape)`` of the type and on the device of ``like``, ``(batch, *shape)``.
+    The ``distribution`` is ``rademacher`` (entries ±1), ``gaussian``, ``sphere`` (uniform, of length
+    ``√size``), or ``orthogonal`` (those of one example are perpendicular, of length ``√size``; as many as the
+    size make the estimate exact). ``generator`` is on the device of ``like``.
 
     Raises:
         ValueError: more orthogonal directions than there are dimensions.

@@ -91,40 +91,25 @@ class _SquaredNorm(torch.autograd.Function):
             needed = ctx.needs_input_grad[2:]
             return None, None, *differentiable_gradient(_by_formula, slopes_and_weights, needed, grad)
         product = _arrange(ctx.order, slopes_and_weights)
-        grad_scales = [torch.empty_like(scale) for scale in product.scales]
-        grad_rights = [torch.zeros_like(right) for right in product.rights]
-        grad_start = torch.zeros_like(product.start)
+        found = _Product(
+            torch.zeros_like(product.start),
+            [torch.empty_like(scale) for scale in product.scales],
+            [torch.zeros_like(right) for right in product.rights],
+            2 * grad[:, None] * product.last * per_unit,
+        )
         kept, links = ctx.saved_tensors[inputs:], len(product.scales)
         for i, rows in enumerate(_chunks(product)):
             matrices = [product.start, *kept[i * links : (i + 1) * links]]
             if len(matrices) == 1:
                 matrices = _multiply(product, rows)
-            weight = 2 * grad[rows, None] * product.last[rows].square()
-            weight = weight[:, None] if product.order == "input" else weight[:, :, None]
-            grad_product = matrices[-1] * weight
-            for link in reversed(range(links)):
-                scale = product.scales[link][rows, None]
-                scaled = matrices[link] * scale
-                if product.order == "gram" and link == links - 1:
-                    grad_scaled = grad_product
-                    _add_symmetric(grad_rights[link], scaled.flatten(0, 1), (scaled * weight).flatten(0, 1))
-                else:
-                    grad_scaled = grad_product @ product.rights[link].T
-                    grad_rights[link].addmm_(scaled.flatten(0, 1).T, grad_product.flatten(0, 1))
-                torch.sum(grad_scaled * matrices[link], 1, out=grad_scales[link][rows])
-                grad_product = grad_scaled.mul_(scale)
-            grad_start.add_(grad_product.sum(0))
-        grad_last = 2 * grad[:, None] * product.last * per_unit
-        if product.order == "input":
-            grad_slopes = [*grad_scales, grad_last]
-            grad_weights = [grad_start.T, *(right.T for right in grad_rights)]
-        else:
-            if product.order == "gram":
-                half = grad_rights[-1]  # the blocks on and above the diagonal of a symmetric matrix
-                grad_rights[-1] = (half.triu() + half.triu(1).T) @ slopes_and_weights[len(grad_scales) + 1]
-            grad_slopes = [*reversed(grad_scales), grad_last]
-            grad_weights = [*reversed(grad_rights), grad_start]
-        return None, None, *grad_slopes, *grad_weights
+            _backward_chunk(ctx.order, product, matrices, rows, grad, found)
+        if ctx.order == "input":
+            grad_weights = [found.start.T, *(right.T for right in found.rights)]
+            return None, None, *found.scales, found.last, *grad_weights
+        if ctx.order == "gram":
+            half = found.rights[-1]  # the blocks on and above the diagonal of a symmetric matrix
+            found.rights[-1] = (half.triu() + half.triu(1).T) @ slopes_and_weights[links + 1]
+        return None, None, *reversed(found.scales), found.last, *reversed(found.rights), found.start
 
 
 class _Product(NamedTuple):
@@ -134,7 +119,6 @@ class _Product(NamedTuple):
     where the last of the ``rights`` is ``G``) or its columns (order ``input``).
     """
 
-    order: str
     start: Tensor
     scales: list[Tensor]
     rights: list[Tensor]
@@ -145,11 +129,11 @@ def _arrange(order: str, slopes_and_weights: Sequence[Tensor]) -> _Product:
     depth = len(slopes_and_weights) // 2
     slopes, weights = slopes_and_weights[:depth], slopes_and_weights[depth:]
     if order == "input":
-        return _Product(order, weights[0].T, list(slopes[:-1]), [w.T for w in weights[1:]], slopes[-1])
+        return _Product(weights[0].T, list(slopes[:-1]), [w.T for w in weights[1:]], slopes[-1])
     rights = list(reversed(weights[:-1]))
     if order == "gram":
         rights[-1] = weights[0] @ weights[0].T
-    return _Product(order, weights[-1], list(reversed(slopes[:-1])), rights, slopes[-1])
+    return _Product(weights[-1], list(reversed(slopes[:-1])), rights, slopes[-1])
 
 
 def _chunks(product: _Product) -> list[slice]:
@@ -165,6 +149,27 @@ def _multiply(product: _Product, rows: slice) -> list[Tensor]:
     for scale, right in zip(product.scales, product.rights):
         matrices.append((matrices[-1] * scale[rows, None]) @ right)
     return matrices
+
+
+def _backward_chunk(
+    order: str, product: _Product, matrices: list[Tensor], rows: slice, grad: Tensor, found: _Product
+) -> None:
+    """Write the chunk's rows of the gradients ``found`` of the scales and add its share of the others."""
+    weight = 2 * grad[rows, None] * product.last[rows].square()
+    weight = weight[:, None] if order == "input" else weight[:, :, None]
+    grad_product = matrices[-1] * weight
+    for i in reversed(range(len(product.scales))):
+        scale = product.scales[i][rows, None]
+        scaled = matrices[i] * scale
+        if order == "gram" and i == len(product.scales) - 1:
+            grad_scaled = grad_product
+            _add_symmetric(found.rights[i], scaled.flatten(0, 1), (scaled * weight).flatten(0, 1))
+        else:
+            grad_scaled = grad_product @ product.rights[i].T
+            found.rights[i].addmm_(scaled.flatten(0, 1).T, grad_product.flatten(0, 1))
+        torch.sum(grad_scaled * matrices[i], 1, out=found.scales[i][rows])
+        grad_product = grad_scaled.mul_(scale)
+    found.start.add_(grad_product.sum(0))
 
 
 def _add_symmetric(total: Tensor, a: Tensor, b: Tensor) -> None:

@@ -1,5 +1,6 @@
 """The choice among the methods."""
 
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -42,6 +43,8 @@ class Auto(Method):
         decided: list[bool] = []
 
         def run(structure: Any, x: Any, generator: Any) -> Any:
+            count = Count()
+
             def penalty(encoded: Any) -> Any:
                 if not decided:
                     added = exact.sweep_seconds(x, encoded.code.shape[1], count.work)
@@ -49,10 +52,7 @@ class Auto(Method):
                     decided.append(self._affordable(added, "autodiff", other, count.work, x))
                 return exact.squared_norm(encoded) if decided[0] else estimate.estimate(encoded, generator)
 
-            if decided:
-                return with_derivative(structure.encoder, x, penalty)
-            count = Count()
-            return with_derivative(structure.encoder, x, penalty, during=count)
+            return with_derivative(structure.encoder, x, penalty, during=nullcontext() if decided else count)
 
         return run
 
