@@ -1,4 +1,8 @@
-"""Pure functions that look at a trained encoder and a batch, for callbacks and notebooks alike."""
+"""Pure functions that look at a trained encoder and a batch, for callbacks and notebooks alike.
+
+Throughout, ``encoder`` maps ``x``, ``(batch, *input_shape)``, to ``(batch, code_size)``, in evaluation mode;
+``model`` maps it to reconstructions of the same shape.
+"""
 
 from contractive.diagnostics.contraction import contraction_ratio, nearest_neighbours
 from contractive.diagnostics.denoising import corrupted_reconstructions

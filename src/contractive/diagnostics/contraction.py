@@ -8,20 +8,12 @@ from contractive.jacobian.structure import Encoder
 
 
 def contraction_ratio(encoder: Encoder, x: Tensor, directions: Tensor, radii: Tensor) -> Tensor:
-    """Return the distance in code space ÷ the distance in input space, at every radius.
+    """Return the distance in code space ÷ the distance in input space, ``(radii, batch)``.
 
-    ``‖f(x + r u) − f(x)‖ / r`` for unit vectors ``u`` (Rifai et al., ICML 2011, section 5.2 and Fig. 2).
+    ``‖f(x + r u) − f(x)‖ / r`` for unit vectors ``u`` (Rifai et al., ICML 2011, section 5.2 and Fig. 2), the
+    ``directions`` in the shape of ``x``, at every ``r`` of ``radii``, ``(radii,)``, in units of the input.
     As ``r → 0`` it tends to ``‖J_f(x) u‖``, in random directions to about ``‖J_f(x)‖_F / √input_size``;
     an encoder that contracts around the data has small ratios at small radii and larger ones further out.
-
-    Args:
-        encoder: maps ``(batch, *input_shape)`` to ``(batch, code_size)``; in evaluation mode.
-        x: ``(batch, *input_shape)``.
-        directions: a unit vector for each example, the shape of ``x``.
-        radii: positive, ``(radii,)``, in units of the input.
-
-    Returns:
-        ``(radii, batch)``.
 
     Raises:
         ValueError: if a radius is not positive.
@@ -42,13 +34,8 @@ def contraction_ratio(encoder: Encoder, x: Tensor, directions: Tensor, radii: Te
 def nearest_neighbours(x: Tensor) -> tuple[Tensor, Tensor]:
     """Return the unit vector from each example to its nearest neighbour in the batch, and how far that is.
 
-    Repeated examples are passed over: the neighbour is the nearest at a positive distance.
-
-    Args:
-        x: ``(batch, *input_shape)``.
-
-    Returns:
-        The directions, in the shape of ``x``, and the distances ``(batch,)``.
+    The directions have the shape of ``x``, the distances ``(batch,)``. Repeated examples are passed over: the
+    neighbour is the nearest at a positive distance.
 
     Raises:
         ValueError: if an example has no other example at a positive distance.

@@ -11,19 +11,11 @@ from contractive.nn.corruption import corrupt
 def corrupted_reconstructions(
     model: Callable[[Tensor], Tensor], x: Tensor, corruptions: Sequence[tuple[str, float]], seed: int
 ) -> Tensor:
-    """Return corrupted inputs beside their reconstructions.
+    """Return corrupted inputs and their reconstructions, ``(corruptions, 2, batch, *input_shape)``.
 
     An encoder that contracts around the data takes a corrupted input to nearly the code of the clean one,
-    whose reconstruction is then clean.
-
-    Args:
-        model: maps ``(batch, *input_shape)`` to reconstructions of the same shape.
-        x: ``(batch, *input_shape)``.
-        corruptions: kind and amount of each, as :func:`contractive.nn.corruption.corrupt` takes them.
-        seed: what the noise is drawn from; the same on every device.
-
-    Returns:
-        ``(corruptions, 2, batch, *input_shape)``: the input first, its reconstruction second.
+    whose reconstruction is then clean. The ``corruptions`` are pairs of kind and amount, as
+    :func:`contractive.nn.corruption.corrupt` takes them; the noise of a ``seed`` is the same on every device.
 
     >>> pairs = corrupted_reconstructions(torch.neg, torch.ones(2, 3), [("masking", 0.0)], seed=0)
     >>> pairs[0, 0, 0], pairs[0, 1, 0]

@@ -22,12 +22,7 @@ if TYPE_CHECKING:
 
 
 def spectrum_figure(values: Tensor, title: str) -> Figure:
-    """Draw singular values over their index: the mean of all examples, and the middle 80 % of them.
-
-    Args:
-        values: ``(batch, rank)``, as ``singular_values`` returns them.
-        title: what the figure shows, of which run, at which epoch.
-    """
+    """Draw singular values ``(batch, rank)`` over their index: the examples' mean and middle 80 %."""
     figure, axes = _figure(title)
     index = np.arange(1, values.shape[1] + 1)
     mean = _band(axes, index, values, COLOURS[0], label=f"mean of {len(values)} examples, and middle 80 %")
@@ -45,11 +40,8 @@ def ratio_figure(
 ) -> Figure:
     """Draw contraction ratios over the radius, a line with the middle 80 % for each kind of direction.
 
-    Args:
-        radii: ``(radii,)``.
-        ratios: for each kind of direction ``(radii, batch)``, as ``contraction_ratio`` returns it.
-        title: what the figure shows, of which run, at which epoch.
-        neighbour: the typical distance between nearest neighbours, marked if it is given.
+    Each of ``ratios`` is ``(radii, batch)``, as ``contraction_ratio`` returns it; ``neighbour``, the typical
+    distance between nearest neighbours, is marked if it is given.
     """
     figure, axes = _figure(title)
     x = radii.cpu().numpy()
@@ -66,14 +58,7 @@ def ratio_figure(
 
 
 def picture_table(pictures: Tensor, rows: Sequence[str], columns: Sequence[str], title: str) -> Figure:
-    """Draw pictures in a table with named rows and columns.
-
-    Args:
-        pictures: ``(rows, columns, channels, height, width)`` in [0, 1], of one or three channels.
-        rows: the name of each row.
-        columns: the name of each column.
-        title: what the figure shows, of which run, at which epoch.
-    """
+    """Draw pictures ``(rows, columns, 1 or 3, height, width)`` in [0, 1] in a table with named sides."""
     from matplotlib.figure import Figure
     from torchvision.utils import make_grid
 

@@ -21,11 +21,6 @@ def tangents(encoder: Encoder, x: Tensor, count: int) -> tuple[Tensor, Tensor]:
     cannot be told apart. A direction's sign is arbitrary; here its entry of largest magnitude is positive,
     so that pictures of two epochs compare.
 
-    Args:
-        encoder: maps ``(batch, *input_shape)`` to ``(batch, code_size)``; in evaluation mode.
-        x: ``(batch, *input_shape)``.
-        count: how many directions, at most ``min(code_size, input_size)``.
-
     Returns:
         The singular values ``(batch, count)``, largest first, and the directions
         ``(batch, count, *input_shape)``, orthonormal at each example.
@@ -43,33 +38,23 @@ def tangents(encoder: Encoder, x: Tensor, count: int) -> tuple[Tensor, Tensor]:
             f"count must be between 1 and {min(matrices.shape[1:])}, the smaller side of the "
             f"{matrices.shape[1]}×{matrices.shape[2]} Jacobian; got {count}"
         )
-    columns = _leading_right_vectors(matrices, count)
+    # With Jᵀ = QR the right singular vectors of J are Q times the left ones of the small R.
+    wide = matrices.shape[1] < matrices.shape[2]
+    q, side = torch.linalg.qr(matrices.mT) if wide else (None, matrices.mT)
+    columns = torch.linalg.eigh(side @ side.mT).eigenvectors[:, :, -count:].flip(-1)
+    columns = columns if q is None else q @ columns
     values = (matrices @ columns).norm(dim=1)
     largest = columns.gather(1, columns.abs().argmax(1, keepdim=True))
     return values, (columns * largest.sign()).mT.reshape(len(x), count, *x.shape[1:])
 
 
-def _leading_right_vectors(matrices: Tensor, count: int) -> Tensor:
-    if matrices.shape[1] >= matrices.shape[2]:
-        return torch.linalg.eigh(matrices.mT @ matrices).eigenvectors[:, :, -count:].flip(-1)
-    # With Jᵀ = QR the right singular vectors of J are Q times the left ones of the small R.
-    q, r = torch.linalg.qr(matrices.mT)
-    return q @ torch.linalg.eigh(r @ r.mT).eigenvectors[:, :, -count:].flip(-1)
-
-
 def tangent_walk(
     model: Callable[[Tensor], Tensor], x: Tensor, directions: Tensor, distances: Tensor
 ) -> Tensor:
-    """Return reconstructions along straight lines through each example, ``g(f(x + t v_k))``.
+    """Return reconstructions ``g(f(x + t v_k))`` on straight lines, ``(batch, count, steps, *input_shape)``.
 
-    Args:
-        model: maps ``(batch, *input_shape)`` to reconstructions of the same shape.
-        x: ``(batch, *input_shape)``.
-        directions: unit vectors ``(batch, count, *input_shape)``, as ``tangents`` returns them.
-        distances: the values of ``t``, ``(steps,)``, in units of the input.
-
-    Returns:
-        ``(batch, count, steps, *input_shape)``.
+    The ``v_k`` are the ``directions``, ``(batch, count, *input_shape)``, as ``tangents`` returns them, the
+    ``t`` the ``distances``, ``(steps,)``, in units of the input.
 
     >>> line = torch.tensor([[[0.0, 1.0]]])
     >>> tangent_walk(torch.nn.Identity(), torch.zeros(1, 2), line, torch.tensor([-1.0, 2.0]))

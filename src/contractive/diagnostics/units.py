@@ -8,13 +8,7 @@ def saturation(code: Tensor, bounds: tuple[float, float] = (0.0, 1.0)) -> Tensor
 
     For the sigmoid: below 0.05 or above 0.95 (SAT in Rifai et al., ICML 2011, Table 1). The hyperbolic
     tangent is a sigmoid stretched to ``(-1, 1)``, so with those bounds the share means the same.
-
-    Args:
-        code: ``(batch, code_size)``.
-        bounds: the lowest and highest value of the activation function.
-
-    Returns:
-        A scalar between 0 and 1.
+    ``code`` is ``(batch, code_size)``; the share is a scalar.
 
     >>> import torch
     >>> saturation(torch.tensor([[0.01, 0.5], [0.99, 0.3]]))
@@ -30,13 +24,7 @@ def dead_units(code: Tensor, tolerance: float = 1e-3) -> Tensor:
 
     A unit is dead when its highest and lowest activation over the batch differ by less than
     ``tolerance``: a rectifier that never fires, a sigmoid that is pinned for every example.
-
-    Args:
-        code: ``(batch, code_size)``, of enough examples that a living unit would move.
-        tolerance: in units of the code.
-
-    Returns:
-        A scalar between 0 and 1.
+    ``code`` is ``(batch, code_size)``, with enough examples for a living unit to move; the share is a scalar.
 
     >>> import torch
     >>> dead_units(torch.tensor([[0.0, 0.5], [0.0, 0.3]]))

@@ -11,19 +11,14 @@ from contractive.jacobian.structure import Structure, layers
 
 
 def jacobians(encoder: Encoder, x: Tensor) -> Tensor:
-    """Return ``J_f(x) = ∂h/∂x`` of every example.
+    """Return ``J_f(x) = ∂h/∂x`` of every example, ``(batch, code_size, input_size)``.
+
+    The input's features are in the order of ``x.flatten(1)``.
 
     For linear layers with pointwise activations it is the product ``D_L W_L … D_1 W_1`` with
     ``D_l = diag(s'(a_l))``. For any other encoder one row costs a backward pass and one column a forward
     pass, so the smaller side is swept; it must treat the examples of a batch apart, so be in evaluation mode
     if it has batch normalisation.
-
-    Args:
-        encoder: maps ``(batch, *input_shape)`` to ``(batch, code_size)``.
-        x: ``(batch, *input_shape)``. The result needs ``batch · code_size · input_size`` numbers.
-
-    Returns:
-        ``(batch, code_size, input_size)``, the input's features in the order of ``x.flatten(1)``.
 
     >>> weight = torch.tensor([[1.0, 2.0], [0.0, 3.0]])
     >>> jacobians(lambda x: x @ weight.T, torch.zeros(1, 2))

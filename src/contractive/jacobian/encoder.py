@@ -10,12 +10,6 @@ from torch.nn.modules.batchnorm import _BatchNorm
 Encoder = Callable[[Tensor], Tensor]
 
 
-def uncompiled(encoder: Encoder) -> Encoder:
-    """The module that was given to ``torch.compile``, whose result has no second derivative."""
-    original = getattr(encoder, "_orig_mod", None)
-    return encoder if original is None else original
-
-
 def check_input(encoder: Encoder, x: Tensor) -> None:
     """Raise a ValueError if ``x`` is no real batch or the encoder mixes its examples."""
     if not x.is_floating_point():
@@ -24,25 +18,13 @@ def check_input(encoder: Encoder, x: Tensor) -> None:
         raise ValueError(
             f"x must be (batch, *input_shape), got {tuple(x.shape)}: one example is a batch of 1, x[None]"
         )
-    if not isinstance(encoder, nn.Module):
-        return
-    for name, module in encoder.named_modules():
+    for name, module in encoder.named_modules() if isinstance(encoder, nn.Module) else ():
         if isinstance(module, _BatchNorm) and (module.training or module.running_mean is None):
             raise ValueError(
-                f"encoder has batch normalisation that uses the batch's own statistics "
-                f"(module {name or 'encoder'!r}), "
-                "so that no example has a Jacobian of its own: call .eval() on it (running statistics), "
-                "or use group or layer normalisation"
+                "encoder has batch normalisation that uses the batch's own statistics (module "
+                f"{name or 'encoder'!r}), so that no example has a Jacobian of its own: call .eval() on it "
+                "(running statistics), or use group or layer normalisation"
             )
-
-
-def check_generator(generator: torch.Generator | None, x: Tensor) -> None:
-    """Raise a ValueError if ``generator`` is on another device than ``x``."""
-    if generator is not None and generator.device.type != x.device.type:
-        raise ValueError(
-            f"generator must be on the device of x, {x.device}, got one on {generator.device}: "
-            f"make it with torch.Generator({x.device.type!r})"
-        )
 
 
 def flat_code(code: Tensor, x: Tensor) -> Tensor:

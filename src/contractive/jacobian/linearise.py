@@ -18,13 +18,13 @@ from contractive.jacobian.structure import Layer
 
 Map = Callable[[Tensor], Tensor]
 
-_NORMALISATIONS = (
+_NORMALISATIONS = {
     F.layer_norm,
     F.instance_norm,
     torch.layer_norm,
     torch.native_layer_norm,
     torch.instance_norm,
-)
+}
 
 
 class Linearised(NamedTuple):
@@ -69,10 +69,9 @@ class Linearised(NamedTuple):
 
     def dense(self) -> Tensor:
         """The Jacobians ``(batch, code_size, input_size)``."""
-        side = self.smaller_side()
-        if side == "code":
-            return self.along_basis(side, 0, self.code.shape[1]).flatten(2).transpose(0, 1)
-        return self.along_basis(side, 0, math.prod(self.x.shape[1:])).permute(1, 2, 0)
+        if self.smaller_side() == "code":
+            return self.along_basis("code", 0, self.code.shape[1]).flatten(2).transpose(0, 1)
+        return self.along_basis("input", 0, math.prod(self.x.shape[1:])).permute(1, 2, 0)
 
 
 def linearise(encoder: Encoder, x: Tensor) -> Linearised:
@@ -111,16 +110,10 @@ def linearise(encoder: Encoder, x: Tensor) -> Linearised:
 def jvp_by_layer(
     layers: Sequence[Layer], x: Tensor, v: Tensor, chosen: Tensor | None = None
 ) -> tuple[Tensor, Tensor]:
-    """Code and ``Jv`` of affine layers, both in one pass.
+    """Code ``(batch, code_size)`` and ``Jv`` of affine layers, both in one pass.
 
-    Args:
-        layers: the layers.
-        x: ``(batch, *input_shape)``.
-        v: ``(probes, batch, *input_shape)``; if some examples are ``chosen``, directions for those alone.
-        chosen: the indices of those examples.
-
-    Returns:
-        ``(batch, code_size)`` and ``(probes, batch or chosen, code_size)``.
+    ``v`` is ``(probes, batch, *input_shape)`` and ``Jv`` ``(probes, batch, code_size)``; both are for the
+    ``chosen`` examples alone if their indices are given.
     """
     probes, h = v.shape[0], x
     for layer in layers:
@@ -183,10 +176,9 @@ def _plain_vjp(encoder: Encoder, x: Tensor) -> tuple[Tensor, Map]:
 
     def vjp(u: Tensor) -> Tensor:
         with torch.inference_mode(False):
-            (gradient,) = torch.autograd.grad(
+            return torch.autograd.grad(
                 code, leaf, u, retain_graph=True, create_graph=tracked, materialize_grads=True
-            )
-        return gradient
+            )[0]
 
     return code if tracked else code.detach(), vjp
 

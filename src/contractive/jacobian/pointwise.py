@@ -22,23 +22,20 @@ class Pointwise(NamedTuple):
     def value(self, a: Tensor) -> Tensor:
         """``s(a)``; leaves ``a`` as it is where a derivative needs it."""
         keep = getattr(self.module, "inplace", False) and not self.record.from_value
-        h: Tensor = self.module(a.clone() if keep else a)
-        return h
+        return self.module(a.clone() if keep else a)
 
     def slope(self, a: Tensor, h: Tensor) -> Tensor:
         """``s'(a)``, from ``h = s(a)`` where that is enough."""
         if self.record.slope is not None:
             return self.record.slope(self.module, a, h)
         # Each entry of the sum depends on its own entry of a alone.
-        gradient: Tensor = torch.func.grad(lambda a: self.value(a.clone()).sum())(a)
-        return gradient
+        return torch.func.grad(lambda a: self.value(a.clone()).sum())(a)
 
     def curvature(self, a: Tensor, h: Tensor, slope: Tensor) -> Tensor:
         """``s''(a)``, from ``h`` and ``s'(a)`` where these are enough."""
         if self.record.curvature is not None:
             return self.record.curvature(self.module, a, h, slope)
-        gradient: Tensor = torch.func.grad(lambda a: self.slope(a, self.value(a.clone())).sum())(a)
-        return gradient
+        return torch.func.grad(lambda a: self.slope(a, self.value(a.clone())).sum())(a)
 
 
 IDENTITY = Pointwise(nn.Identity(), ACTIVATIONS["identity"])

@@ -21,7 +21,6 @@ from contractive.jacobian.pointwise import IDENTITY, Pointwise, pointwise
 _CONVOLUTIONS: dict[type, int] = {nn.Conv1d: 3, nn.Conv2d: 4, nn.Conv3d: 5}
 _DROPOUT = (nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Dropout3d, nn.AlphaDropout)
 
-
 Affine = nn.Linear | nn.Conv1d | nn.Conv2d | nn.Conv3d
 
 
@@ -97,8 +96,7 @@ def layers(encoder: Encoder, x: Tensor) -> list[Layer] | None:
 def fingerprint(encoder: nn.Module) -> list[Any]:
     """All that recognising an encoder looks at, to be compared with what it was then.
 
-    It holds weak references: a new module in the place of one that is gone is never taken for it, and no
-    module is kept alive.
+    Its weak references keep no module alive, and no new module is taken for one that is gone.
     """
     facts: list[Any] = []
     modules, seen = [encoder], {encoder}
@@ -118,13 +116,10 @@ def fingerprint(encoder: nn.Module) -> list[Any]:
 
 
 def _touched(module: nn.Module) -> bool:
-    hooked = (
-        module._forward_hooks
-        or module._forward_pre_hooks
-        or module._backward_hooks
-        or module._backward_pre_hooks
+    before, after = module._forward_pre_hooks, module._forward_hooks
+    return bool(
+        before or after or module._backward_pre_hooks or module._backward_hooks or "forward" in vars(module)
     )
-    return bool(hooked) or "forward" in vars(module)
 
 
 def _leaves(module: nn.Module) -> Iterator[nn.Module]:

@@ -102,9 +102,7 @@ ACTIVATIONS: dict[str, Activation] = {
 # them: it learns its slope, which these formulas would take for a constant.
 _OTHERS = (
     Activation(
-        "LeakyReLU",
-        lambda m, a, h: a.new_full(a.shape, m.negative_slope).masked_fill(a > 0, 1.0),
-        _zero,
+        "LeakyReLU", lambda m, a, h: a.new_full(a.shape, m.negative_slope).masked_fill(a > 0, 1.0), _zero
     ),
     Activation("RReLU", random=True),
     Activation("Hardsigmoid", lambda m, a, h: ((a > -3) & (a < 3)).to(a.dtype) / 6, _zero, bounds=(0, 1)),
@@ -123,8 +121,7 @@ def make_activation(name: str) -> nn.Module:
     """
     from torch import nn
 
-    module: nn.Module = getattr(nn, ACTIVATIONS[name].module)()
-    return module
+    return getattr(nn, ACTIVATIONS[name].module)()
 
 
 def record_of(module: nn.Module) -> Activation | None:

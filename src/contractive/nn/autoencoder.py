@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from contractive.nn.layers import Decoder, make_encoder
-from contractive.nn.scaling import Scaler
+from contractive.nn.scaling import Scaler, to_float
 from contractive.nn.settings import Network
 
 
@@ -53,15 +53,12 @@ class Autoencoder(nn.Module):
         x = _tensor("x", x, self.input_shape)
         own = next(self.parameters())
         # To the device first: bytes are a quarter of what they become.
-        scaled = x.to(own.device).to(own.dtype)
-        if x.dtype == torch.uint8:
-            scaled.mul_(1 / 255)
-        return scaled if self.scaler is None else self.scaler(scaled)
+        floats = to_float(x.to(own.device), own.dtype)
+        return floats if self.scaler is None else self.scaler(floats)
 
     def encode(self, x: Tensor | np.ndarray) -> Tensor:
         """The code ``(batch, code_size)`` of inputs ``(batch, *input_shape)``."""
-        code: Tensor = self.encoder(self.scale(x))
-        return code
+        return self.encoder(self.scale(x))
 
     def decode(self, code: Tensor | np.ndarray) -> Tensor:
         """The reconstruction ``(batch, *input_shape)``, in the data's own units, of codes.
@@ -69,7 +66,7 @@ class Autoencoder(nn.Module):
         Raises:
             ValueError: if the codes have another size than this model's, or are no real numbers.
         """
-        output: Tensor = self.decoder(_tensor("code", code, (self.code_size,)).to(next(self.parameters())))
+        output = self.decoder(_tensor("code", code, (self.code_size,)).to(next(self.parameters())))
         if self.reconstruction == "cross_entropy":
             output = output.sigmoid()
         return output if self.scaler is None else self.scaler.inverse(output)
@@ -83,10 +80,8 @@ def _tensor(name: str, given: Tensor | np.ndarray, shape: tuple[int, ...]) -> Te
     """A batch of examples of a shape as a tensor, in the type in which they are given."""
     array = given if isinstance(given, Tensor | np.ndarray) else np.asarray(given)
     if tuple(array.shape[1:]) != shape or not array.ndim:
-        wanted = ", ".join(map(str, shape))
-        raise ValueError(
-            f"{name} has the shape {tuple(array.shape)}; this model was built for (batch, {wanted})"
-        )
+        wanted = ", ".join(map(str, ("batch", *shape)))
+        raise ValueError(f"{name} has the shape {tuple(array.shape)}; this model was built for ({wanted})")
     real = not array.is_complex() if isinstance(array, Tensor) else array.dtype.kind in "biuf"
     if not real or array.dtype.itemsize > 8:
         raise ValueError(

@@ -16,13 +16,9 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
-def _uniform(x: Tensor, generator: torch.Generator | None) -> Tensor:
-    return x.new_empty(x.shape).uniform_(generator=generator)
-
-
 def _salt_and_pepper(x: Tensor, amount: float, generator: torch.Generator | None) -> Tensor:
     # u is uniform below `amount` where a value is hit: its lower half makes pepper, its upper half salt.
-    u = _uniform(x, generator)
+    u = x.new_empty(x.shape).uniform_(generator=generator)
     return x.where(u >= amount, (u >= amount / 2).to(x.dtype))
 
 
@@ -30,7 +26,7 @@ def _salt_and_pepper(x: Tensor, amount: float, generator: torch.Generator | None
 #: ``amount``; ``salt_and_pepper`` sets each value to 0 or 1, either alike, with probability ``amount``.
 CORRUPTIONS: dict[str, Callable[[Tensor, float, torch.Generator | None], Tensor]] = {
     "gaussian": lambda x, amount, g: x + amount * x.new_empty(x.shape).normal_(generator=g),
-    "masking": lambda x, amount, g: x * (_uniform(x, g) >= amount),
+    "masking": lambda x, amount, g: x * (x.new_empty(x.shape).uniform_(generator=g) >= amount),
     "salt_and_pepper": _salt_and_pepper,
 }
 
@@ -49,13 +45,7 @@ class Corruption(Settings):
 
 
 def corrupt(x: Tensor, kind: str, amount: float, generator: torch.Generator | None = None) -> Tensor:
-    """A corrupted copy of a batch ``(batch, *input_shape)``, drawn on its own device.
-
-    Args:
-        x: the batch.
-        kind: one of :data:`CORRUPTIONS`.
-        amount: in the units of ``x``, or a probability.
-        generator: where the random numbers come from.
+    """A copy of ``x``, ``(batch, *input_shape)``, corrupted as :data:`CORRUPTIONS` says, on its own device.
 
     Raises:
         ValueError: if ``kind`` is none of these or ``amount`` is out of range.

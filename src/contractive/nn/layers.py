@@ -36,16 +36,20 @@ def make_encoder(
         )
     for width in channels:
         layers += [nn.Conv2d(shape[0], width, KERNEL, STRIDE, PADDING), make_activation(activation)]
-        shape = (width, _halved(shape[1]), _halved(shape[2]))
+        shape = (width, *((size + 1) // 2 for size in shape[1:]))
     layers.append(nn.Flatten())
     size = prod(shape)
     for width in hidden:
         layers += [nn.Linear(size, width), make_activation(activation)]
         size = width
-    for layer in layers:
-        if isinstance(layer, nn.Linear | nn.Conv2d):
-            _initialise(layer)
-    return nn.Sequential(*layers)
+    encoder = nn.Sequential(*layers)
+    for parameter in encoder.parameters():
+        # Glorot and Bengio (2010), as in the contractive autoencoder's first paper.
+        if parameter.ndim > 1:
+            nn.init.xavier_uniform_(parameter)
+        else:
+            nn.init.zeros_(parameter)
+    return encoder
 
 
 class Decoder(nn.Module):
@@ -55,12 +59,6 @@ class Decoder(nn.Module):
     for the cross-entropy. With ``tied=True`` the weights *are* the encoder's, and only the biases are new:
     with an untied decoder, scaling the encoder down and the decoder up by the same factor lowers the
     penalty without learning anything.
-
-    Args:
-        encoder: made by :func:`make_encoder`.
-        input_shape: shape of one example, which the decoder's output takes.
-        activation: name of the activation between the layers.
-        tied: whether to use the encoder's own weights.
     """
 
     def __init__(
@@ -91,11 +89,9 @@ class Decoder(nn.Module):
 
     def forward(self, code: Tensor) -> Tensor:
         """Map codes ``(batch, code_size)`` to reconstructions or logits ``(batch, *input_shape)``."""
-        weights = [layer.weight for layer in self._mirrored] if self.tied else list(self.weights)
+        weights = [layer.weight for layer in self._mirrored] if self.tied else self.weights
         out = code
-        for i, (weight, bias, shape) in enumerate(
-            zip(weights, self.biases, self._output_shapes, strict=True)
-        ):
+        for i, (weight, bias, shape) in enumerate(zip(weights, self.biases, self._output_shapes)):
             if weight.ndim == 2:
                 out = F.linear(out, weight.t(), bias).unflatten(1, shape)
             else:
@@ -105,14 +101,3 @@ class Decoder(nn.Module):
             if i < len(weights) - 1:
                 out = self.activation(out)
         return out
-
-
-def _halved(size: int) -> int:
-    return (size + 1) // 2
-
-
-def _initialise(layer: nn.Linear | nn.Conv2d) -> None:
-    # Glorot and Bengio (2010), as in the contractive autoencoder's first paper.
-    nn.init.xavier_uniform_(layer.weight)
-    assert layer.bias is not None
-    nn.init.zeros_(layer.bias)

@@ -10,15 +10,14 @@ from torch import Tensor, nn
 PIECE = 4096  # examples that are converted at a time, so that all of them never stand in memory as floats
 
 
-def to_float(x: Tensor) -> Tensor:
+def to_float(x: Tensor, dtype: torch.dtype | None = None) -> Tensor:
     """A batch as floats: bytes are scaled from 0…255 to [0, 1], other numbers keep their values.
 
     >>> to_float(torch.tensor([[0, 51, 255]], dtype=torch.uint8))
     tensor([[0.0000, 0.2000, 1.0000]])
     """
-    if x.dtype == torch.uint8:
-        return x.to(torch.get_default_dtype()).mul_(1 / 255)
-    return x.to(torch.get_default_dtype())
+    floats = x.to(dtype or torch.get_default_dtype())
+    return floats.mul_(1 / 255) if x.dtype == torch.uint8 else floats
 
 
 @dataclass(frozen=True)
@@ -70,9 +69,8 @@ def statistics(pieces: Iterable[Tensor]) -> Statistics:
 class Scaler(nn.Module):
     """``(x − shift) · scale``, with buffers ``shift`` and ``scale`` that a checkpoint keeps.
 
-    Args:
-        input_shape: shape of one example. Pictures ``(channels, height, width)`` have one shift and scale
-            per channel, all other data one per feature.
+    Pictures ``(channels, height, width)`` have one shift and scale per channel, all other data one per
+    feature.
 
     >>> scaler = Scaler((2,))
     >>> scaler.fit(torch.tensor([[0.0, 5.0], [4.0, 5.0]]), kind="unit")
@@ -98,13 +96,10 @@ class Scaler(nn.Module):
         return x / self.scale + self.shift
 
     def fit(self, x: Tensor | Statistics, kind: str) -> None:
-        """Choose shift and scale.
+        """Choose shift and scale by training examples ``(n, *input_shape)``, as stored, or their statistics.
 
-        Args:
-            x: the training examples, ``(n, *input_shape)``, in the type in which they are stored; or what is
-                known of them.
-            kind: ``"unit"`` maps the smallest value to 0 and the largest to 1, ``"standard"`` the mean to 0
-                and the variance to 1. A constant feature becomes 0.
+        ``"unit"`` maps the smallest value to 0 and the largest to 1, ``"standard"`` the mean to 0 and the
+        variance to 1. A constant feature becomes 0.
         """
         known = statistics(x.split(PIECE)) if isinstance(x, Tensor) else x
         if known.mean.ndim == 3:

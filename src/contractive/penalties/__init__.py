@@ -6,15 +6,10 @@ The functions load on first use, so that their settings can be checked without t
 from importlib import import_module
 from typing import Any
 
-_HOME = {
-    "contraction_penalty": "contractive.penalties.contraction",
-    "hessian_penalty": "contractive.penalties.hessian",
-}
-
 __all__ = ["contraction_penalty", "hessian_penalty"]
 
 
 def __getattr__(name: str) -> Any:
-    if name in _HOME:
-        return getattr(import_module(_HOME[name]), name)
+    if name in __all__:
+        return getattr(import_module(f"{__name__}.{name.removesuffix('_penalty')}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -40,9 +40,8 @@ def contraction_penalty(
     Args:
         encoder: a module or function from a batch to a batch.
         x: ``(batch, *input_shape)``, of a floating-point type.
-        method: one of the above.
+        method: one of the above, with its own ``options``.
         generator: the source of randomness of the stochastic methods, on the device of ``x``.
-        **options: the method's own.
 
     Returns:
         The code ``(batch, code_size)``, flattened where the encoder's is not flat, and the penalty
@@ -60,8 +59,7 @@ def contraction_penalty(
     """
     settings = _settings(method, options)
     key = (method, *vars(settings).values())
-    code_and_penalty: tuple[Tensor, Tensor] = run_planned(settings.plan, key, encoder, x, generator)
-    return code_and_penalty
+    return run_planned(settings.plan, key, encoder, x, generator)
 
 
 _remembered = lru_cache(typed=True)(penalty_settings)

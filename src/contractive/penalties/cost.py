@@ -33,11 +33,6 @@ class Work(NamedTuple):
         return data * times + self.operations * OPERATION
 
 
-def plain_step(work: Work, x: Tensor) -> float:
-    """Seconds of a plain autoencoder's step: encoder and decoder, forward and twice as much backward."""
-    return STEP + work.seconds(x, times=6)
-
-
 def work_of(layers: Sequence[Layer], x: Tensor) -> Work:
     """The work of evaluating a stack of layers at ``x``, found with one example."""
     multiplications = elements = 0

@@ -7,23 +7,14 @@ from torch import Tensor
 
 
 def random_directions(
-    probes: int,
-    like: Tensor,
-    distribution: str = "rademacher",
-    generator: torch.Generator | None = None,
+    probes: int, like: Tensor, distribution: str = "rademacher", generator: torch.Generator | None = None
 ) -> Tensor:
     """``probes`` random directions ``v`` for each example, with ``E[v vᵀ] = I``.
 
-    Args:
-        probes: how many.
-        like: ``(batch, *shape)``, the shape, type and device of one direction for each example.
-        distribution: ``rademacher`` (entries ±1), ``gaussian``, ``sphere`` (uniform, of length ``√size``), or
-            ``orthogonal`` (those of one example are perpendicular, of length ``√size``; as many as the size
-            make the estimate exact).
-        generator: the source of randomness, on the device of ``like``.
-
-    Returns:
-        ``(probes, batch, *shape)``.
+    They are ``(probes, batch, *shape)`` of the type and on the device of ``like``, ``(batch, *shape)``.
+    The ``distribution`` is ``rademacher`` (entries ±1), ``gaussian``, ``sphere`` (uniform, of length
+    ``√size``), or ``orthogonal`` (those of one example are perpendicular, of length ``√size``; as many as the
+    size make the estimate exact). ``generator`` is on the device of ``like``.
 
     Raises:
         ValueError: more orthogonal directions than there are dimensions.
@@ -34,7 +25,12 @@ def random_directions(
     """
     shape = (probes, *like.shape)
     if distribution == "rademacher":
-        return _signs(shape, like, generator)
+        # Eight signs from each random byte: drawing them one by one would cost as much as a layer.
+        count = math.prod(shape)
+        packed = (-(-count // 8), 1)
+        drawn = torch.randint(256, packed, dtype=torch.uint8, device=like.device, generator=generator)
+        bits = drawn >> torch.arange(8, dtype=torch.uint8, device=like.device) & 1
+        return bits.flatten()[:count].view(shape).to(like.dtype).mul_(2).sub_(1)
     if distribution == "gaussian":
         return torch.randn(shape, dtype=like.dtype, device=like.device, generator=generator)
     batch, size = like.shape[0], math.prod(like.shape[1:])
@@ -50,13 +46,3 @@ def random_directions(
     # A direction and its opposite count alike, so the signs that QR prefers do no harm.
     columns = torch.linalg.qr(normal).Q * math.sqrt(size)
     return columns.permute(2, 0, 1).reshape(shape).to(like.dtype)
-
-
-def _signs(shape: tuple[int, ...], like: Tensor, generator: torch.Generator | None) -> Tensor:
-    # Eight signs from each random byte: drawing them one by one would cost as much as a layer.
-    count = math.prod(shape)
-    drawn = torch.randint(
-        256, (-(-count // 8), 1), dtype=torch.uint8, device=like.device, generator=generator
-    )
-    bits = drawn >> torch.arange(8, dtype=torch.uint8, device=like.device) & 1
-    return bits.flatten()[:count].view(shape).to(like.dtype).mul_(2).sub_(1)

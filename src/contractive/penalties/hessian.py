@@ -39,11 +39,10 @@ def hessian_penalty(
         encoder: a module or function of a batch whose examples do not interact.
         x: ``(batch, *input_shape)``.
         method: ``closed_form`` (one linear layer and a pointwise activation; exact for each ``ε_k``),
-            ``hutchinson`` (any encoder; unbiased, by random directions that are the same at ``x`` and
-            ``x + ε_k``) or ``auto``, the first that fits.
+            ``hutchinson`` (any encoder; unbiased, by ``probes`` random directions for each example that are
+            the same at ``x`` and ``x + ε_k``) or ``auto``, the first that fits.
         sigma: standard deviation of the noise, in units of ``x``.
         samples: how many ``ε`` for each example.
-        probes: directions per example, for ``hutchinson``.
         generator: the source of randomness, on the device of ``x``.
 
     Returns:
@@ -57,8 +56,7 @@ def hessian_penalty(
     """
     settings = (method, sigma, samples, probes)
     _check(*settings)
-    penalty: Tensor = run_planned(partial(_plan, *settings), ("hessian", *settings), encoder, x, generator)
-    return penalty
+    return run_planned(partial(_plan, *settings), ("hessian", *settings), encoder, x, generator)
 
 
 @torch.compiler.assume_constant_result  # the compiler cannot trace how settings check themselves
@@ -70,9 +68,7 @@ def _check(*settings: Any) -> bool:
     return True
 
 
-def _plan(
-    method: str, sigma: float, samples: int, probes: int, structure: Structure, example: Tensor
-) -> Plan:
+def _plan(method: str, sigma: float, samples: int, probes: int, structure: Structure, x: Tensor) -> Plan:
     one_layer = structure.dense is not None and len(structure.dense) == 1
     if method == "closed_form" and not one_layer:
         raise ValueError(

@@ -4,13 +4,13 @@ A plan holds choices and no modules: what it computes with is handed to it at ev
 """
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 from weakref import WeakKeyDictionary, ref
 
 import torch
 from torch import Tensor, nn
 
-from contractive.jacobian.encoder import Encoder, check_generator, check_input, uncompiled
+from contractive.jacobian.encoder import Encoder, check_input
 from contractive.jacobian.pointwise import Pointwise
 from contractive.jacobian.structure import Layer, Structure, fingerprint, layers
 from contractive.penalties.settings import METHODS as PACKAGE
@@ -24,16 +24,8 @@ Plan = Callable[[Structure, Tensor, torch.Generator | None], Any]
 
 # Kinds of batch for which plans of one encoder are kept; a loader has two or three.
 _MOST = 32
-
-
-class _Kept(NamedTuple):
-    """The plans of one encoder, and what it was like when they were made."""
-
-    facts: list[Any]
-    plans: dict[Any, tuple[Plan, Any]]
-
-
-_KEPT: "WeakKeyDictionary[nn.Module, _Kept]" = WeakKeyDictionary()
+# What each encoder was like when its plans were made, and those plans with its layers.
+_KEPT: "WeakKeyDictionary[nn.Module, tuple[list[Any], dict[Any, tuple[Plan, Any]]]]" = WeakKeyDictionary()
 
 
 def run_planned(
@@ -53,37 +45,33 @@ def run_planned(
         ValueError: ``x`` is no batch that the encoder takes, the examples interact in the encoder, or
             ``generator`` is on another device.
     """
-    encoder = uncompiled(encoder)
-    check_generator(generator, x)
+    # The result of torch.compile has no second derivative; the module that it was given does.
+    encoder = getattr(encoder, "_orig_mod", encoder)
+    if generator is not None and generator.device.type != x.device.type:
+        raise ValueError(
+            f"generator must be on the device of x, {x.device}, got one on {generator.device}: "
+            f"make it with torch.Generator({x.device.type!r})"
+        )
     if torch.compiler.is_compiling() or not isinstance(encoder, nn.Module):
         check_input(encoder, x)
         structure = Structure(encoder, layers(encoder, x))
         return make(structure, x)(structure, x, generator)
     facts = fingerprint(encoder)
-    kept = _KEPT.get(encoder)
-    if kept is None or kept.facts != facts:
-        kept = _KEPT[encoder] = _Kept(facts, {})
+    known, plans = _KEPT.get(encoder, (None, {}))
+    if known != facts:
+        plans = {}
+        _KEPT[encoder] = facts, plans
     key = settings, x.shape, x.dtype, x.device, torch.is_autocast_enabled(x.device.type)
-    if key in kept.plans:
-        plan, stack = kept.plans[key]
-        return plan(Structure(encoder, _held(stack)), x, generator)
+    if key in plans:
+        plan, stack = plans[key]
+        held = stack and [Layer(affine(), Pointwise(module(), record)) for affine, module, record in stack]
+        return plan(Structure(encoder, held), x, generator)
     check_input(encoder, x)
     structure = Structure(encoder, layers(encoder, x))
     plan = make(structure, x)
-    if len(kept.plans) >= _MOST:
-        kept.plans.clear()
-    kept.plans[key] = plan, _released(structure)
+    if len(plans) >= _MOST:
+        plans.clear()
+    # The modules themselves would keep the encoder alive.
+    refs = [(ref(affine), ref(s.module), s.record) for affine, s in structure.layers or ()]
+    plans[key] = plan, refs or None
     return plan(structure, x, generator)
-
-
-def _released(structure: Structure) -> Any:
-    """The layers without their modules, which would keep the encoder alive that is to forget them."""
-    if structure.layers is None:
-        return None
-    return [(ref(affine), ref(s.module), s.record) for affine, s in structure.layers]
-
-
-def _held(stack: Any) -> list[Layer] | None:
-    if stack is None:
-        return None
-    return [Layer(affine(), Pointwise(module(), record)) for affine, module, record in stack]

@@ -23,14 +23,15 @@ def penalty_settings(method: Any = "auto", **options: Any) -> Any:
     ValueError: probes must be an integer >= 1; got 0
     """
     check_choice("method", method, choices(METHODS))
-    known = names(chosen(METHODS, method))
+    build = chosen(METHODS, method)
+    known = names(build)
     for name in options:
         if name not in known:
-            takes = ", ".join(known) if known else "no options"
+            takes = ", ".join(known) or "no options"
             raise ValueError(
                 f"{name} is not an option of {method}, which takes {takes}{nearest(name, known)}"
             )
-    return chosen(METHODS, method)(**options)
+    return build(**options)
 
 
 @dataclass

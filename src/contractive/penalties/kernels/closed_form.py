@@ -14,16 +14,10 @@ from contractive.penalties.squares import accumulation_dtype, differentiable_gra
 
 
 def closed_form(layer: Layer, x: Tensor) -> tuple[Tensor, Tensor]:
-    """Code and penalty of ``h = s(Wx + b)``: ``‖J_f(x)‖²_F = Σ_j s'(a_j)² ‖W_j‖²`` with ``a = Wx + b``.
+    """Code ``(batch, code_size)`` and penalty ``(batch,)`` of ``h = s(Wx + b)``.
 
-    Rifai et al., ICML 2011, equation 7, there for the sigmoid, for which ``s'(a_j) = h_j (1 − h_j)``.
-
-    Args:
-        layer: ``W``, ``b`` and ``s``.
-        x: ``(batch, *input_shape)``.
-
-    Returns:
-        The code ``(batch, code_size)`` and the penalty ``(batch,)``.
+    ``‖J_f(x)‖²_F = Σ_j s'(a_j)² ‖W_j‖²`` with ``a = Wx + b``: Rifai et al., ICML 2011, equation 7, there for
+    the sigmoid, for which ``s'(a_j) = h_j (1 − h_j)``.
     """
     # The compiler fuses what _ClosedForm writes by hand.
     compute = _by_formula if torch.compiler.is_compiling() else _ClosedForm.apply

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from itertools import pairwise
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 import torch
@@ -14,21 +15,13 @@ from contractive.penalties.squares import accumulation_dtype, differentiable_gra
 
 
 def layerwise(layers: Sequence[Layer], x: Tensor, order: str, memory_mib: int) -> tuple[Tensor, Tensor]:
-    """Code and exact penalty of linear layers with pointwise activations.
+    """Code ``(batch, code_size)`` and exact penalty ``(batch,)`` of linear layers with pointwise activations.
 
     ``J = D_L W_L ⋯ D_1 W_1`` with ``D_l = diag(s'(a_l))``, multiplied out in one of three orders: from the
     code side (``code``), from there with the Gram matrix ``G = W_1 W_1ᵀ`` in place of the last product,
     ``‖J‖²_F = tr(A G Aᵀ)`` with ``A = D_L W_L ⋯ D_1`` (``gram``), or from the input side (``input``).
 
-    Args:
-        layers: two or more.
-        x: ``(batch, *input_shape)``.
-        order: of the product; see :func:`cheapest_order`.
-        memory_mib: what may be kept from the forward pass for the backward pass, in MiB; beyond that it is
-            computed again.
-
-    Returns:
-        The code ``(batch, code_size)`` and the penalty ``(batch,)``.
+    Beyond ``memory_mib`` MiB, what the backward pass needs is not kept but computed again.
     """
     h, slopes = x, []
     for layer in layers:
@@ -43,16 +36,9 @@ def layerwise(layers: Sequence[Layer], x: Tensor, order: str, memory_mib: int) -
         return h, _SquaredNorm.apply(order, memory_mib, *slopes, *weights)
 
 
-def widths(layers: Sequence[Layer]) -> list[int]:
-    """The sizes of the input and of each layer, the code last."""
-    return [layers[0].affine.weight.shape[1], *(layer.affine.weight.shape[0] for layer in layers)]
-
-
 def cheapest_order(widths: list[int]) -> tuple[str, int]:
-    """The cheapest order of the product for layers of these widths (input first, code last).
-
-    Returns:
-        ``gram``, ``code`` or ``input``, and the multiplications of one example, forward and backward.
+    """The cheapest order for layers of these widths (input first, code last), and its multiplications for
+    one example, forward and backward.
 
     >>> cheapest_order([784, 512, 64])
     ('gram', 26214400)
@@ -67,8 +53,7 @@ def cheapest_order(widths: list[int]) -> tuple[str, int]:
         "code": widths[-1] * (inner + 3 * pairs[0]),
         "input": widths[0] * (inner + 3 * pairs[-1]),
     }
-    order = min(costs, key=lambda name: costs[name])
-    return order, costs[order]
+    return min(costs.items(), key=itemgetter(1))
 
 
 class _SquaredNorm(torch.autograd.Function):
@@ -81,11 +66,16 @@ class _SquaredNorm(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, order: str, memory_mib: int, *slopes_and_weights: Tensor) -> Tensor:
         product = _arrange(order, slopes_and_weights)
+        # The squared length of each unit's gradient before ``last``.
         per_unit, kept = torch.empty_like(product.last), []
         room = memory_mib * 2**20 if any(ctx.needs_input_grad) else 0
         for rows in _chunks(product):
             matrices = _multiply(product, rows)
-            per_unit[rows] = _norms_per_unit(product, matrices, rows)
+            if order == "gram":  # Σ_i A_ji (AG)_ji with A = M diag(s)
+                scale = product.scales[-1][rows, :, None]
+                per_unit[rows] = ((matrices[-1] * matrices[-2]) @ scale)[..., 0]
+            else:
+                per_unit[rows] = matrices[-1].square().sum(1 if order == "input" else 2)
             room -= sum(matrix.nbytes for matrix in matrices[1:])
             if room > 0:
                 kept += matrices[1:]
@@ -101,26 +91,25 @@ class _SquaredNorm(torch.autograd.Function):
             needed = ctx.needs_input_grad[2:]
             return None, None, *differentiable_gradient(_by_formula, slopes_and_weights, needed, grad)
         product = _arrange(ctx.order, slopes_and_weights)
-        grad_scales = [torch.empty_like(scale) for scale in product.scales]
-        grad_rights = [torch.zeros_like(right) for right in product.rights]
-        grad_start = torch.zeros_like(product.start)
+        found = _Product(
+            torch.zeros_like(product.start),
+            [torch.empty_like(scale) for scale in product.scales],
+            [torch.zeros_like(right) for right in product.rights],
+            2 * grad[:, None] * product.last * per_unit,
+        )
         kept, links = ctx.saved_tensors[inputs:], len(product.scales)
         for i, rows in enumerate(_chunks(product)):
             matrices = [product.start, *kept[i * links : (i + 1) * links]]
             if len(matrices) == 1:
                 matrices = _multiply(product, rows)
-            _backward_chunk(product, matrices, rows, grad, grad_scales, grad_rights, grad_start)
-        grad_last = 2 * grad[:, None] * product.last * per_unit
-        if product.order == "input":
-            grad_slopes = [*grad_scales, grad_last]
-            grad_weights = [grad_start.T, *(right.T for right in grad_rights)]
-        else:
-            if product.order == "gram":
-                half = grad_rights[-1]  # the blocks on and above the diagonal of a symmetric matrix
-                grad_rights[-1] = (half.triu() + half.triu(1).T) @ slopes_and_weights[len(grad_scales) + 1]
-            grad_slopes = [*reversed(grad_scales), grad_last]
-            grad_weights = [*reversed(grad_rights), grad_start]
-        return None, None, *grad_slopes, *grad_weights
+            _backward_chunk(ctx.order, product, matrices, rows, grad, found)
+        if ctx.order == "input":
+            grad_weights = [found.start.T, *(right.T for right in found.rights)]
+            return None, None, *found.scales, found.last, *grad_weights
+        if ctx.order == "gram":
+            half = found.rights[-1]  # the blocks on and above the diagonal of a symmetric matrix
+            found.rights[-1] = (half.triu() + half.triu(1).T) @ slopes_and_weights[links + 1]
+        return None, None, *reversed(found.scales), found.last, *reversed(found.rights), found.start
 
 
 class _Product(NamedTuple):
@@ -130,7 +119,6 @@ class _Product(NamedTuple):
     where the last of the ``rights`` is ``G``) or its columns (order ``input``).
     """
 
-    order: str
     start: Tensor
     scales: list[Tensor]
     rights: list[Tensor]
@@ -141,11 +129,11 @@ def _arrange(order: str, slopes_and_weights: Sequence[Tensor]) -> _Product:
     depth = len(slopes_and_weights) // 2
     slopes, weights = slopes_and_weights[:depth], slopes_and_weights[depth:]
     if order == "input":
-        return _Product(order, weights[0].T, list(slopes[:-1]), [w.T for w in weights[1:]], slopes[-1])
+        return _Product(weights[0].T, list(slopes[:-1]), [w.T for w in weights[1:]], slopes[-1])
     rights = list(reversed(weights[:-1]))
     if order == "gram":
         rights[-1] = weights[0] @ weights[0].T
-    return _Product(order, weights[-1], list(reversed(slopes[:-1])), rights, slopes[-1])
+    return _Product(weights[-1], list(reversed(slopes[:-1])), rights, slopes[-1])
 
 
 def _chunks(product: _Product) -> list[slice]:
@@ -163,39 +151,25 @@ def _multiply(product: _Product, rows: slice) -> list[Tensor]:
     return matrices
 
 
-def _norms_per_unit(product: _Product, matrices: list[Tensor], rows: slice) -> Tensor:
-    """``(chunk, code_size)``: the squared length of each unit's gradient before ``last``."""
-    if product.order == "gram":
-        # Σ_i A_ji (AG)_ji with A = M diag(s)
-        return ((matrices[-1] * matrices[-2]) @ product.scales[-1][rows, :, None])[..., 0]
-    return matrices[-1].square().sum(1 if product.order == "input" else 2)
-
-
 def _backward_chunk(
-    product: _Product,
-    matrices: list[Tensor],
-    rows: slice,
-    grad: Tensor,
-    grad_scales: list[Tensor],
-    grad_rights: list[Tensor],
-    grad_start: Tensor,
+    order: str, product: _Product, matrices: list[Tensor], rows: slice, grad: Tensor, found: _Product
 ) -> None:
-    """Write the chunk's rows of ``grad_scales`` and add its share of the others."""
+    """Write the chunk's rows of the gradients ``found`` of the scales and add its share of the others."""
     weight = 2 * grad[rows, None] * product.last[rows].square()
-    weight = weight[:, None] if product.order == "input" else weight[:, :, None]
+    weight = weight[:, None] if order == "input" else weight[:, :, None]
     grad_product = matrices[-1] * weight
     for i in reversed(range(len(product.scales))):
         scale = product.scales[i][rows, None]
         scaled = matrices[i] * scale
-        if product.order == "gram" and i == len(product.scales) - 1:
+        if order == "gram" and i == len(product.scales) - 1:
             grad_scaled = grad_product
-            _add_symmetric(grad_rights[i], scaled.flatten(0, 1), (scaled * weight).flatten(0, 1))
+            _add_symmetric(found.rights[i], scaled.flatten(0, 1), (scaled * weight).flatten(0, 1))
         else:
             grad_scaled = grad_product @ product.rights[i].T
-            grad_rights[i].addmm_(scaled.flatten(0, 1).T, grad_product.flatten(0, 1))
-        torch.sum(grad_scaled * matrices[i], 1, out=grad_scales[i][rows])
+            found.rights[i].addmm_(scaled.flatten(0, 1).T, grad_product.flatten(0, 1))
+        torch.sum(grad_scaled * matrices[i], 1, out=found.scales[i][rows])
         grad_product = grad_scaled.mul_(scale)
-    grad_start.add_(grad_product.sum(0))
+    found.start.add_(grad_product.sum(0))
 
 
 def _add_symmetric(total: Tensor, a: Tensor, b: Tensor) -> None:

@@ -1,5 +1,6 @@
 """The choice among the methods."""
 
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -42,6 +43,8 @@ class Auto(Method):
         decided: list[bool] = []
 
         def run(structure: Any, x: Any, generator: Any) -> Any:
+            count = Count()
+
             def penalty(encoded: Any) -> Any:
                 if not decided:
                     added = exact.sweep_seconds(x, encoded.code.shape[1], count.work)
@@ -49,10 +52,7 @@ class Auto(Method):
                     decided.append(self._affordable(added, "autodiff", other, count.work, x))
                 return exact.squared_norm(encoded) if decided[0] else estimate.estimate(encoded, generator)
 
-            if decided:
-                return with_derivative(structure.encoder, x, penalty)
-            count = Count()
-            return with_derivative(structure.encoder, x, penalty, during=count)
+            return with_derivative(structure.encoder, x, penalty, during=nullcontext() if decided else count)
 
         return run
 
@@ -60,10 +60,10 @@ class Auto(Method):
         import torch
 
         from contractive.jacobian.linearise import tell_once
-        from contractive.penalties.cost import plain_step
+        from contractive.penalties.cost import STEP
 
-        plain = plain_step(work, x)
-        ratio = 1 + added / plain
+        # Encoder and decoder, forward and twice as much backward.
+        ratio = 1 + added / (STEP + work.seconds(x, times=6))
         affordable = ratio <= self.max_ratio or added <= estimate
         if not torch.compiler.is_compiling():
             tell_once(

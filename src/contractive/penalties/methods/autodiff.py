@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from contractive.penalties.settings import Method
@@ -68,11 +69,9 @@ class Autodiff(Method):
         at_once = fit if like.is_cuda else min(fit, max(1, _CACHE // max(1, first.bytes)))
         # Without checkpoints the graphs of all chunks are kept for the backward pass together.
         again = torch.is_grad_enabled() and size > fit
+        run: Any = (
+            partial(checkpoint, squares, use_reentrant=False, preserve_rng_state=False) if again else squares
+        )
         for start in range(1, size, at_once):
-            chunk = start, min(size, start + at_once)
-            penalty = penalty + (
-                checkpoint(squares, *chunk, use_reentrant=False, preserve_rng_state=False)
-                if again
-                else squares(*chunk)
-            )
+            penalty = penalty + run(start, min(size, start + at_once))
         return penalty

@@ -1,6 +1,7 @@
 """Any encoder, by the cheapest exact method."""
 
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import Any
 
 from contractive.penalties.settings import Method
@@ -10,10 +11,10 @@ def cheapest(structure: Any, x: Any, work: Any) -> tuple[float, str, Method]:
     """What the cheapest exact method adds to a step, in seconds, its name and the method."""
     from contractive.penalties.plans import METHODS
 
-    costs = [
-        (kind().seconds(structure, x, work), name, kind()) for name, kind in METHODS.items() if kind.exact
-    ]
-    return min(costs, key=lambda cost: cost[0])
+    methods = [(name, kind()) for name, kind in METHODS.items() if kind.exact]
+    return min(
+        ((method.seconds(structure, x, work), name, method) for name, method in methods), key=itemgetter(0)
+    )
 
 
 @dataclass

@@ -36,7 +36,8 @@ class Hutchinson(Method):
         """By layer where the encoder is a stack of them."""
         import torch
 
-        from contractive.jacobian.linearise import jvp_by_layer
+        from contractive.jacobian.encoder import flat_code
+        from contractive.jacobian.linearise import jvp_by_layer, with_derivative
         from contractive.penalties.directions import random_directions
         from contractive.penalties.squares import mean_square
 
@@ -47,13 +48,17 @@ class Hutchinson(Method):
         def run(structure: Any, x: Any, generator: Any) -> Any:
             order = torch.randperm(batch, device=x.device, generator=generator) if count < batch else None
             chosen = None if order is None else order[:count]
+            like = x if chosen is None else x[chosen]
             if by_layer:
-                like = x if chosen is None else x[chosen]
                 v = random_directions(self.probes, like, self.distribution, generator)
                 code, projections = jvp_by_layer(structure.layers, x, v, chosen)
                 penalty = mean_square(projections)
             else:
-                code, penalty = self._of_any_module(structure.encoder, x, order, count, generator)
+                use = partial(self.estimate, generator=generator)
+                code, penalty = with_derivative(structure.encoder, like, use)
+                if order is not None:
+                    rest = x[order[count:]]
+                    code = torch.cat([code, flat_code(structure.encoder(rest), rest)])[order.argsort()]
             if chosen is not None:
                 penalty = penalty.new_zeros(batch).index_copy(0, chosen, penalty * (batch / count))
             return code, penalty
@@ -72,17 +77,3 @@ class Hutchinson(Method):
 
         like, apply = encoded.along("input" if self.side == "input" else "code")
         return mean_square(apply(random_directions(self.probes, like, self.distribution, generator)))
-
-    def _of_any_module(self, encoder: Any, x: Any, order: Any, count: int, generator: Any) -> Any:
-        """The code of all examples and the estimate for the first ``count`` of ``order``."""
-        import torch
-
-        from contractive.jacobian.encoder import flat_code
-        from contractive.jacobian.linearise import with_derivative
-
-        use = partial(self.estimate, generator=generator)
-        if order is None:
-            return with_derivative(encoder, x, use)
-        code, penalty = with_derivative(encoder, x[order[:count]], use)
-        rest = x[order[count:]]
-        return torch.cat([code, flat_code(encoder(rest), rest)])[order.argsort()], penalty

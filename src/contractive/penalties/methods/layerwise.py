@@ -22,7 +22,7 @@ class Layerwise(Method):
     def plan(self, structure: Any, x: Any) -> Any:
         """See :func:`contractive.penalties.kernels.layerwise.layerwise`."""
         from contractive.penalties.kernels.closed_form import closed_form
-        from contractive.penalties.kernels.layerwise import cheapest_order, layerwise, widths
+        from contractive.penalties.kernels.layerwise import layerwise
 
         if structure.dense is None:
             raise ValueError(
@@ -31,16 +31,21 @@ class Layerwise(Method):
             )
         if len(structure.dense) == 1:
             return lambda structure, x, generator: closed_form(structure.layers[0], x)
-        order, _ = cheapest_order(widths(structure.dense))
-        memory_mib = self.memory_mib
-        return lambda structure, x, generator: layerwise(structure.layers, x, order, memory_mib)
+        order, _ = self._order(structure.dense)
+        return lambda structure, x, generator: layerwise(structure.layers, x, order, self.memory_mib)
 
     def seconds(self, structure: Any, x: Any, work: Any) -> float:
         """The products of the cheapest order, forward and backward, for each example."""
         from contractive.penalties.cost import Work
-        from contractive.penalties.kernels.layerwise import cheapest_order, widths
 
         if structure.dense is None:
             return math.inf
-        multiplications = x.shape[0] * cheapest_order(widths(structure.dense))[1]
-        return Work(multiplications, operations=10 * len(structure.dense)).seconds(x)
+        _, multiplications = self._order(structure.dense)
+        return Work(x.shape[0] * multiplications, operations=10 * len(structure.dense)).seconds(x)
+
+    @staticmethod
+    def _order(stack: Any) -> tuple[str, int]:
+        from contractive.penalties.kernels.layerwise import cheapest_order
+
+        weights = [layer.affine.weight for layer in stack]
+        return cheapest_order([weights[0].shape[1], *(weight.shape[0] for weight in weights)])
