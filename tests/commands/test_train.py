@@ -101,9 +101,12 @@ def test_the_saved_configuration_of_a_run_refuses_an_unknown_key_too(failing_fit
 def trained(monkeypatch, tmp_path):
     """``train.py …`` whose training has been done already."""
     metrics = {f"{stage}/loss": value for stage, value in (("val", 1.25), ("test", 2.5))}
-    run = SimpleNamespace(
-        metrics=metrics | {"best_epoch": 3, "seconds": 7.2}, epochs=4, directory=tmp_path / "run"
-    )
+    last = tmp_path / "run" / "checkpoints" / "last.ckpt"
+    last.parent.mkdir(parents=True)
+    last.touch()
+    (tmp_path / "run" / "events.out.tfevents.1").touch()
+    metrics |= {"best_epoch": 3, "seconds": 7.2}
+    run = SimpleNamespace(metrics=metrics, epochs=4, directory=tmp_path / "run", last=last)
     monkeypatch.setattr(contractive.training.fitting, "fit", lambda config, directory: run)
     arguments = ["model.lam=0.5", "trainer.max_epochs=4", "optimized_metric=test/loss"]
     monkeypatch.setattr(sys, "argv", ["train.py", *arguments, f"hydra.run.dir={tmp_path}/run"])
@@ -120,6 +123,15 @@ def test_the_summary_has_the_figures_and_what_to_type_next(trained, capsys):
         f"python train.py model.lam=0.5 optimized_metric=test/loss"
         f" ckpt_path={trained.directory}/checkpoints/last.ckpt trainer.max_epochs=8\n"
     ) in printed
+    assert f"tensorboard --logdir {trained.directory}\n" in printed
+
+
+def test_what_is_not_there_is_not_offered(trained, capsys):
+    trained.last.unlink()
+    (trained.directory / "events.out.tfevents.1").unlink()
+    main()
+    printed = capsys.readouterr().out
+    assert "Written to" in printed and "tensorboard" not in printed and "Resume" not in printed
 
 
 def test_of_several_processes_only_the_first_prints(trained, capsys, monkeypatch):

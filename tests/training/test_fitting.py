@@ -84,6 +84,21 @@ def test_the_best_epoch_before_the_stop_stays_the_best(train):
     assert_same_weights(half / "checkpoints/best.ckpt", resumed / "checkpoints/best.ckpt")
 
 
+def test_a_run_from_python_can_be_read_like_any_other(tmp_path):
+    from contractive.runs.reading import read_run
+    from contractive.training import fit
+
+    settings = {"model": {"hidden": [8], "lam": 0.3}, "trainer": {"max_epochs": 2}}
+    fit(settings | {"scheduler": {"name": "StepLR", "step_size": 1}}, directory=tmp_path / "run")
+    run = read_run(tmp_path / "run", "run")
+    assert run.warnings == []
+    assert run.overrides["model.lam"] == "0.3" and run.lam == 0.3
+    assert run.config["scheduler.step_size"] == 1
+    assert run.curve("val/loss")[0] == [1, 2]
+    with pytest.raises(ValueError, match=r"scheduler\.name must be one of"):
+        fit({"scheduler": {"step_size": 1}}, directory=tmp_path / "other")
+
+
 def test_the_best_epoch_of_another_objective_is_not_carried_over(train):
     half = train(*SMALL, "trainer.max_epochs=1", "model.lam=0", to="half")
     # The same weights, whose loss is larger with a penalty in it.

@@ -111,8 +111,10 @@ def print_summary(run: "Run") -> None:
     given = [override for override in HydraConfig.get().overrides.task if not override.startswith(replaced)]
     resume = [*given, f"ckpt_path={where}/checkpoints/last.ckpt", f"trainer.max_epochs={2 * epochs}"]
     print(f"Written to {where} in {metrics['seconds']:.0f} s")
-    print(f"Look at it:  tensorboard --logdir {where}")
-    print(f"Resume it:   python train.py {shlex.join(resume)}")
+    if any(run.directory.glob("events.out.tfevents.*")):
+        print(f"Look at it:  tensorboard --logdir {where}")
+    if run.last.is_file():
+        print(f"Resume it:   python train.py {shlex.join(resume)}")
 
 
 def main_or_one_line() -> None:

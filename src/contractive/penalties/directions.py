@@ -12,9 +12,9 @@ def random_directions(
     """``probes`` random directions ``v`` for each example, with ``E[v vᵀ] = I``.
 
     They are ``(probes, batch, *shape)`` of the type and on the device of ``like``, ``(batch, *shape)``.
-    The ``distribution`` is ``rademacher`` (entries ±1), ``gaussian``, ``sphere`` (uniform, of length
-    ``√size``), or ``orthogonal`` (those of one example are perpendicular, of length ``√size``; as many as the
-    size make the estimate exact). ``generator`` is on the device of ``like``.
+    The ``distribution`` is ``rademacher`` (entries ±1), ``gaussian``, or ``orthogonal`` (those of one example
+    are perpendicular, of length ``√size``; as many as the size make the estimate exact). ``generator`` is on
+    the device of ``like``.
 
     Raises:
         ValueError: more orthogonal directions than there are dimensions.
@@ -34,9 +34,6 @@ def random_directions(
     if distribution == "gaussian":
         return torch.randn(shape, dtype=like.dtype, device=like.device, generator=generator)
     batch, size = like.shape[0], math.prod(like.shape[1:])
-    if distribution == "sphere":
-        normal = torch.randn(probes, batch, size, dtype=like.dtype, device=like.device, generator=generator)
-        return (normal / normal.norm(dim=2, keepdim=True) * math.sqrt(size)).view(shape)
     if probes > size:
         raise ValueError(
             f"probes must be at most {size} for orthogonal directions in {size} dimensions, got {probes}"

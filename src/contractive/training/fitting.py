@@ -27,6 +27,7 @@ from contractive.runs.reading import flat
 from contractive.settings import default, names, nearest, prefixed
 from contractive.training.callbacks.checkpoints import FOLDER, BestCheckpoint, LastCheckpoint, carry_over_best
 from contractive.training.callbacks.interrupt import SaveOnInterrupt
+from contractive.training.callbacks.record import Record
 from contractive.training.datamodule import DataModule
 from contractive.training.module import ContractiveAutoencoder
 from contractive.training.optimizers import check_arguments
@@ -65,7 +66,7 @@ def fit(
             default that it has on the command line.
         directory: where the run is written.
         callbacks: instead of those that ``settings["callbacks"]`` describes by ``_target_``; by default the
-            two checkpoints, and one more when the run is interrupted.
+            two checkpoints, one more when the run is interrupted, and the curves.
         loggers: instead of those that ``settings["logger"]`` describes; by default none.
 
     Raises:
@@ -103,7 +104,7 @@ def fit(
         if resumed is not None:
             check_resumable(model, Path(resumed), given["trainer"]["max_epochs"], directory)
         if callbacks is None and nodes["callbacks"] is None:
-            callbacks = [BestCheckpoint(), LastCheckpoint(), SaveOnInterrupt()]
+            callbacks = [BestCheckpoint(), LastCheckpoint(), SaveOnInterrupt(), Record()]
         elif callbacks is None:
             callbacks = [instantiate(node) for node in nodes["callbacks"].values() if node]
         if loggers is None:
@@ -113,9 +114,15 @@ def fit(
         # Adam asks at every step, and nothing forks from here on.
         os.environ["PYTORCH_NVML_BASED_CUDA_CHECK"] = "0"
         settled = flat(given)
+        text = yaml.safe_dump(json.loads(json.dumps(given | nodes, default=str)), sort_keys=False)
+        # Hydra has written them already, if it composed them.
+        if trainer.is_global_zero and not (directory / ".hydra" / "config.yaml").is_file():
+            told = [] if isinstance(settings, DictConfig) else flat(settings or {}).items()
+            write_atomically(directory / ".hydra" / "config.yaml", text)
+            overrides = yaml.safe_dump([f"{name}={value}" for name, value in told])
+            write_atomically(directory / ".hydra" / "overrides.yaml", overrides)
         for logger in trainer.loggers:
             if isinstance(logger, TensorBoardLogger):
-                text = yaml.safe_dump(json.loads(json.dumps(given | nodes, default=str)), sort_keys=False)
                 logger.experiment.add_text("config", "    " + text.replace("\n", "\n    "))
             else:
                 logger.log_hyperparams(settled)

@@ -2,12 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 from contractive.nn.corruption import Corruption
 from contractive.nn.settings import Network
 from contractive.penalties.settings import Hessian, penalty_settings
-from contractive.settings import Settings, check_choice, group, prefixed, setting
+from contractive.settings import Settings, check_choice, group, names, prefixed, setting
 
 # Those of torch.optim that minimise from gradients alone, in one call a step.
 OPTIMIZERS = ("SGD", "Adam", "AdamW", "NAdam", "RAdam", "Adamax", "RMSprop", "Adagrad", "Adadelta")
@@ -62,6 +62,13 @@ class Scheduler(Settings):
     interval: str = setting("epoch", "after what it takes a step", choices=("epoch", "step"))
     monitor: str = setting("val/loss", f"what {PLATEAU} looks at", choices=METRICS)
     schedulers: list[Any] = setting([], "those that SequentialLR or ChainedScheduler combine")
+
+    @classmethod
+    def of(cls, given: Mapping[str, Any]) -> Self:
+        """As for any group; arguments of a class need the class's name."""
+        if given.get("name") is None and set(given) - set(names(cls)):
+            check_choice("name", None, (*SCHEDULES, PLATEAU))
+        return super().of(given)
 
     def __post_init__(self) -> None:
         super().__post_init__()
