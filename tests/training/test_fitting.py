@@ -174,7 +174,8 @@ class TestFromANotebook:
         assert metrics(run.directory) == run.metrics
         assert run.directory == tmp_path / "deep" / "run"
         assert (run.epochs, run.model.training, run.model.code_size) == (2, False, 8)
-        assert {path.name for path in run.directory.iterdir()} == {"checkpoints", "metrics.json"}
+        left = {"checkpoints", "metrics.json", "curves.csv", ".hydra"}
+        assert {path.name for path in run.directory.iterdir()} == left
 
     def test_plain_settings_and_a_composed_configuration_make_the_same_run(self, tmp_path):
         with initialize_config_dir(str(CONFIG_DIR), version_base="1.3"):
