@@ -8,22 +8,8 @@ from omegaconf import OmegaConf
 
 import contractive.training.fitting
 from contractive.commands import train as command
-from contractive.commands.train import one_line, unused_directory
+from contractive.commands.train import one_line
 from train import main
-
-
-def test_a_directory_is_claimed_once(tmp_path):
-    wanted = str(tmp_path / "2026-01-01" / "12-00-00")
-    claimed = [unused_directory(wanted) for _ in range(3)]
-    assert claimed == [wanted, f"{wanted}-1", f"{wanted}-2"]
-
-
-def test_a_directory_that_cannot_be_made_is_told(tmp_path):
-    (tmp_path / "file").touch()
-    with pytest.raises(OSError, match="file"):
-        unused_directory(str(tmp_path / "file" / "run"))
-    with pytest.raises(OSError, match="file"):
-        unused_directory(str(tmp_path / "file"))
 
 
 @pytest.mark.parametrize(
