@@ -1,6 +1,8 @@
 # Everything sets itself up: the virtual environment is made once, in .venv, and reused.
 PYTHON ?= python3
 ARGS ?=
+# What is installed beside the package: dev is enough; tests of the other extras skip without them.
+EXTRAS ?= dev
 
 .PHONY: train test lint format bench clean
 
@@ -27,5 +29,5 @@ clean:
 .venv/installed: pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit("contractive needs Python 3.11 or newer; set PYTHON=…" if sys.version_info < (3, 11) else 0)'
 	test -x .venv/bin/python || $(PYTHON) -m venv .venv
-	.venv/bin/python -m pip install --quiet --editable '.[dev]'
+	.venv/bin/python -m pip install --quiet --editable '.[$(EXTRAS)]'
 	touch $@
