@@ -29,6 +29,7 @@ from contractive.training.callbacks.checkpoints import FOLDER, BestCheckpoint, L
 from contractive.training.callbacks.interrupt import SaveOnInterrupt
 from contractive.training.callbacks.record import Record
 from contractive.training.datamodule import DataModule
+from contractive.training.evaluation import evaluate
 from contractive.training.module import ContractiveAutoencoder
 from contractive.training.optimizers import check_arguments
 from contractive.training.settings import Model, Optimizer, Scheduler, TopLevel, Trainer
@@ -134,10 +135,7 @@ def fit(
             checkpoint = read_checkpoint(best)
             model.load_state_dict(checkpoint["state_dict"])
             best_epoch = checkpoint["epoch"] + 1
-        metrics: dict[str, float] = {}
-        for evaluate in (trainer.validate, trainer.test):
-            for figures in evaluate(model, datamodule=data, verbose=False):
-                metrics |= figures
+        metrics = evaluate(trainer, model, data)
         metrics |= {"epochs": epochs, "best_epoch": best_epoch, "seconds": time.monotonic() - start}
         if trainer.is_global_zero:
             write_atomically(directory / "metrics.json", json.dumps(metrics, indent=2) + "\n")
