@@ -1,6 +1,6 @@
 """Lay the runs of a directory side by side: ``python report.py DIR`` writes ``DIR/report.html``."""
 
-from contractive.commands.report import main
+from contractive.commands.program import main
 
 if __name__ == "__main__":
-    main()
+    main("report")

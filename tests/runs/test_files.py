@@ -5,7 +5,7 @@ import stat
 
 import pytest
 
-from contractive.runs.files import write_atomically
+from contractive.runs.files import unfinished, write_atomically
 
 
 @pytest.mark.parametrize("content", ["σ₁ = 2\r\n", b"\x89PNG\r\n\0"])
@@ -50,3 +50,22 @@ def test_a_reader_that_has_opened_the_old_file_reads_it_to_its_end(tmp_path):
         write_atomically(path, "new")
         assert file.read() == "old " * 999
     assert stat.S_ISREG(path.stat().st_mode)
+
+
+def test_what_is_written_in_pieces_is_there_at_the_end_only(tmp_path):
+    path = write_atomically(tmp_path / "x.npy", "before")
+    with unfinished(path) as beside:
+        assert beside.suffix == path.suffix
+        beside.write_text("half of it")
+        assert path.read_text() == "before"
+    assert path.read_text() == "half of it"
+
+    def interrupted():
+        with unfinished(path) as beside:
+            beside.write_text("lost")
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
+    assert path.read_text() == "half of it"
+    assert list(tmp_path.iterdir()) == [path]

@@ -12,7 +12,9 @@ from contractive.penalties.settings import METHODS, Hessian
 from contractive.settings import Settings, choices, chosen
 from contractive.training.settings import Corruption, Model, Optimizer, Scheduler, TopLevel, Trainer
 
-CONFIG_DIR = Path(__file__).parents[3] / "conf"
+PACKAGED = Path(__file__).parents[1] / "conf"
+#: In the package where that is installed, above ``src`` in a checkout.
+CONFIG_DIR = PACKAGED if PACKAGED.is_dir() else Path(__file__).parents[3] / "conf"
 
 #: The class that owns the settings of a place in the configuration, or of a choice that is made there.
 SCHEMAS: dict[str, type[Settings]] = {

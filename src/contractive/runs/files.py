@@ -3,13 +3,15 @@
 import csv
 import io
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 
-def write_atomically(path: Path, content: str | bytes) -> Path:
-    """Put a file in its place in one step, and return its path: a reader never meets half of it.
+@contextmanager
+def unfinished(path: Path) -> Iterator[Path]:
+    """A file beside ``path`` to write to, which takes its place when all went well, in one step.
 
     Folders that are missing are made; what ``path`` was before stays if anything goes wrong.
 
@@ -17,16 +19,23 @@ def write_atomically(path: Path, content: str | bytes) -> Path:
         OSError: if it cannot be written.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(f"{path.name}.{os.getpid()}.tmp")
+    # With the suffix at its end, for writers that go by it.
+    beside = path.with_name(f".{path.stem}.{os.getpid()}.tmp{path.suffix}")
     try:
-        with unfinished.open("wb") as file:
-            file.write(content.encode() if isinstance(content, str) else content)
-            file.flush()
+        yield beside
+        with beside.open("rb+") as file:
             os.fsync(file.fileno())
-        return unfinished.replace(path)
+        beside.replace(path)
     except BaseException:
-        unfinished.unlink(missing_ok=True)
+        beside.unlink(missing_ok=True)
         raise
+
+
+def write_atomically(path: Path, content: str | bytes) -> Path:
+    """Write a file as :func:`unfinished` does, and return its path: a reader never meets half of it."""
+    with unfinished(path) as beside:
+        beside.write_bytes(content.encode() if isinstance(content, str) else content)
+    return path
 
 
 def csv_text(rows: Sequence[Mapping[str, Any]]) -> str:
