@@ -15,6 +15,7 @@ _HOME = {
     "contraction_penalty": "contractive.penalties",
     "hessian_penalty": "contractive.penalties",
     "load_autoencoder": "contractive.runs.checkpoints",
+    "loss": "contractive.objective",
 }
 
 __all__ = [
@@ -24,6 +25,7 @@ __all__ = [
     "contraction_penalty",
     "hessian_penalty",
     "load_autoencoder",
+    "loss",
 ]
 
 

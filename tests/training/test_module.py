@@ -48,15 +48,15 @@ def test_lam_is_multiplied_into_the_gradient_of_the_mean_penalty(train):
 
 def test_without_a_weight_the_penalty_costs_no_gradient(train, monkeypatch):
     with_gradient = []
-    import contractive.training.module
+    import contractive.objective
 
-    original = contractive.training.module.contraction_penalty
+    original = contractive.objective.contraction_penalty
 
     def watched(*args, **kwargs):
         with_gradient.append(torch.is_grad_enabled())
         return original(*args, **kwargs)
 
-    monkeypatch.setattr(contractive.training.module, "contraction_penalty", watched)
+    monkeypatch.setattr(contractive.objective, "contraction_penalty", watched)
     run = train("model.lam=0", "model.hidden=[8]", "trainer.max_epochs=1")
     assert with_gradient and not any(with_gradient)
     figures = json.loads((run / "metrics.json").read_text())

@@ -8,10 +8,8 @@ import torch
 from torch import Tensor
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 
-from contractive.nn.corruption import corrupt
-from contractive.nn.losses import reconstruction_loss
 from contractive.nn.settings import Network
-from contractive.penalties import contraction_penalty, hessian_penalty
+from contractive.objective import loss, seed_step, warmed_up
 from contractive.runs.checkpoints import read_checkpoint
 from contractive.settings import names, prefixed
 from contractive.training.history import NonFiniteLossError, StepHistory
@@ -130,31 +128,23 @@ class ContractiveAutoencoder(ScaledByData):
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """The loss of one batch; its terms go to the history, which is read every so many steps."""
-        x = self.scale(_inputs(batch))
-        generator = self._seeded(x.device, self.global_step)
-        corruption = self.objective.corruption
-        seen = corrupt(x, **corruption, generator=generator) if corruption else x
-        lam = self._lam_now(batch_idx)
-        code, penalty = self._penalty(seen, generator) if lam > 0 else (self.encoder(seen), x.new_zeros(()))
-        terms = self._terms(x, seen, code, penalty, lam, generator)
-        # Without a weight the penalty is only looked at, at the last step before anybody sees it; after all
-        # else, so that no other draw depends on it.
+        x, lam = _inputs(batch), self._lam_now(batch_idx)
+        # Without a weight the penalty is only looked at, at the last step before anybody sees it.
         looked_at = self._history.due or batch_idx + 1 == self.trainer.num_training_batches
-        if lam == 0 and looked_at:
-            with torch.no_grad():
-                terms["penalty"] = self._penalty(seen, generator)[1]
-        row = torch.stack([term.detach() for term in terms.values()])
-        unknown = () if lam > 0 or looked_at else ("penalty",)
+        terms = self._terms(
+            x, lam, self.global_step, corruption=self.objective.corruption, unweighted=looked_at
+        )
+        unknown = [name for name in self.terms if name not in terms]
+        row = torch.stack([terms.get(name, terms["loss"]).detach() for name in self.terms])
         self._history.add(row, batch_size=len(x), step=self.global_step, unknown=unknown)
         self.rates = {"lam": lam, "lr": self.trainer.optimizers[0].param_groups[0]["lr"]}
         return terms["loss"]
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Log the terms of the objective at the full ``lam``, so that epochs of a warm-up compare."""
-        x = self.scale(_inputs(batch))
+        x = _inputs(batch)
         # The same draws in every epoch, so that epochs compare.
-        generator = self._seeded(x.device, batch_idx)
-        terms = self._terms(x, x, *self._penalty(x, generator), self.lam, generator)
+        terms = self._terms(x, self.lam, batch_idx)
         stage = "test" if self.trainer.testing else "val"
         self.log_dict({f"{stage}/{k}": v for k, v in terms.items()}, batch_size=len(x), sync_dist=True)
 
@@ -204,36 +194,18 @@ class ContractiveAutoencoder(ScaledByData):
         """Raise ``NonFiniteLossError`` if a term of the steps since the last look was not finite."""
         self._history.check()
 
-    def _seeded(self, device: torch.device, step: int) -> torch.Generator:
-        """Random numbers of seed, step and process alone, so that a resumed run repeats them."""
-        if self._generator is None or self._generator.device != device:
-            self._generator = torch.Generator(device)
-        seed = torch.initial_seed() + 1_000_003 * (step + 1) + 1_000_000_007 * self.global_rank
-        return self._generator.manual_seed(seed % 2**63)
-
-    def _penalty(self, x: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-        """The code and the penalty averaged over the batch."""
-        code, penalties = contraction_penalty(self.encoder, x, generator=generator, **self.objective.penalty)
-        return code, penalties.mean()
-
-    def _terms(
-        self, x: Tensor, seen: Tensor, code: Tensor, penalty: Tensor, lam: float, generator: torch.Generator
-    ) -> dict[str, Tensor]:
-        """Averages of the terms over the batch, the loss first; ``seen`` is what ``code`` was made of."""
-        reconstruction = reconstruction_loss(self.decoder(code), x, self.reconstruction).mean()
-        terms = {"loss": reconstruction, "reconstruction": reconstruction, "penalty": penalty}
-        if lam > 0:
-            terms["loss"] = terms["loss"] + lam * penalty
-        if self.objective.lam_hessian > 0:
-            hessians = hessian_penalty(self.encoder, seen, generator=generator, **self.objective.hessian)
-            terms["hessian"] = hessians.mean()
-            terms["loss"] = terms["loss"] + self.objective.lam_hessian * terms["hessian"]
-        return terms
+    def _terms(self, x: Tensor, lam: float, step: int, **options: Any) -> dict[str, Tensor]:
+        """The objective of one batch, with the random numbers of a step."""
+        if self._generator is None or self._generator.device != self.device:
+            self._generator = torch.Generator(self.device)
+        generator = seed_step(self._generator, torch.initial_seed(), step, self.global_rank)
+        o = self.objective
+        weights = {"lam_hessian": o.lam_hessian, "penalty": o.penalty, "hessian": o.hessian}
+        return loss(self, x, lam, **weights, **options, generator=generator)  # type: ignore[arg-type]
 
     def _lam_now(self, batch_idx: int) -> float:
-        warmup = self.objective.lam_warmup_epochs
         epoch = self.current_epoch + batch_idx / self.trainer.num_training_batches
-        return self.lam if epoch >= warmup else self.lam * epoch / warmup
+        return warmed_up(self.lam, epoch, self.objective.lam_warmup_epochs)
 
     def _log_steps(self) -> None:
         if means := self._history.drain():
