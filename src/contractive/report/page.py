@@ -1,9 +1,11 @@
 """The page itself: one file that needs nothing else and nothing from the network."""
 
 import io
+import warnings
 from base64 import b64encode
 from collections.abc import Sequence
 from html import escape
+from pathlib import Path
 from typing import Any
 
 import plotly.graph_objects as go
@@ -16,9 +18,11 @@ from plotly.offline import get_plotlyjs
 
 from contractive.report.plots import curves, geometries, label, trade_off, varied
 from contractive.runs.reading import Run
+from contractive.runs.untrusted import printable
 
 BUDGET = 5_000_000  # bytes for all pictures together, before their base64 adds a third
 WIDEST = 480  # pixels
+MOST_PIXELS = 20_000_000  # of a picture; those of a run have less than one million
 
 # A dark page is the light one inverted, hues kept; pictures are inverted once more, back to what they were.
 STYLE = """
@@ -120,11 +124,23 @@ def _thumbnails(runs: Sequence[Run]) -> dict[tuple[str, str], str]:
     for run in runs:
         for tag, path in run.pictures.items():
             try:
-                webp = _shrunk(Image.open(path).convert("RGB"), allowed)
+                webp = _shrunk(_opened(path), allowed)
                 addresses[run.name, tag] = f"data:image/webp;base64,{b64encode(webp).decode()}"
-            except (OSError, SyntaxError) as error:
-                run.warnings.append(f"the picture {tag} is damaged ({error})")
+            # Whatever a decoder raises over what a file holds: a struct.error, an OverflowError, …
+            except Exception as error:
+                reason = printable(str(error).replace(str(path), path.name), most=200)
+                run.warnings.append(f"the picture {tag} is damaged ({reason})")
     return addresses
+
+
+def _opened(path: Path) -> Image.Image:
+    """The picture in a PNG file. Other formats are not read: some are handed to other programs."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", Image.DecompressionBombWarning)
+        with Image.open(path, formats=["PNG"]) as picture:
+            if picture.width * picture.height > MOST_PIXELS:
+                raise ValueError(f"it has {picture.width} × {picture.height} pixels")
+            return picture.convert("RGB")
 
 
 def _shrunk(picture: Image.Image, allowed: float) -> bytes:

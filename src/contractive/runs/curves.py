@@ -5,13 +5,20 @@ was measured; a cell may be empty.
 """
 
 import csv
+import logging
+import math
 from collections.abc import Mapping
 from pathlib import Path
+from typing import BinaryIO
 
 from contractive.runs.files import csv_text, write_atomically
 
 FILE = "curves.csv"
+MOST_BYTES = 2**25  # some 200,000 epochs
+LONGEST_LINE = 2**16
 Row = Mapping[str, float]
+
+log = logging.getLogger(__name__)
 
 
 class CurveWriter:
@@ -35,7 +42,12 @@ class CurveWriter:
             self._rewrite([*self._rows(), row])
 
     def _rows(self) -> list[Row]:
-        return read_curves(self.path.parent)[0] if self.path.is_file() else []
+        if not self.path.is_file():
+            return []
+        rows, problem = read_curves(self.path.parent)
+        if problem:
+            log.warning("%s: %s", self.path, problem)
+        return rows
 
     def _rewrite(self, rows: list[Row]) -> None:
         self._columns = dict.fromkeys([name for row in rows for name in row], "")
@@ -53,18 +65,31 @@ def read_curves(directory: Path) -> tuple[list[Row], str]:
     Raises:
         OSError: if there is no such file, or it cannot be read.
     """
-    lines = (directory / FILE).read_bytes().decode(errors="replace").splitlines(keepends=True)
-    columns = next(csv.reader(lines[:1]), [])
     rows: list[Row] = []
-    for number, line in enumerate(lines[1:], start=2):
-        cells = line.strip().split(",")
-        row = dict(zip(columns, cells))
-        # A number that was cut short would still be a number: only the end of the line tells.
-        whole = line.endswith("\n") and len(cells) == len(columns) and row.get("epoch") and row.get("step")
+    number = 1
+    with (directory / FILE).open("rb") as file:
         try:
-            if not whole:
-                raise ValueError
-            rows.append({name: float(cell) for name, cell in row.items() if cell})
-        except ValueError:
+            columns = next(csv.reader([_line(file)]), [])
+            while text := _line(file):
+                number += 1
+                rows.append(_row(columns, text))
+                if file.tell() > MOST_BYTES:
+                    return rows, f"it is larger than {MOST_BYTES / 2**20:.0f} MiB: read up to there"
+        except (ValueError, csv.Error):
             return rows, f"line {number} is damaged or cut off: read up to there"
     return rows, "" if rows else "it holds no rows"
+
+
+def _line(file: BinaryIO) -> str:
+    return file.readline(LONGEST_LINE).decode(errors="replace")
+
+
+def _row(columns: list[str], text: str) -> Row:
+    cells = text.strip().split(",")
+    # A number that was cut short would still be a number: only the end of the line tells.
+    if not text.endswith("\n") or len(cells) != len(columns):
+        raise ValueError
+    row = {name: float(cell) for name, cell in zip(columns, cells) if cell}
+    if not all(math.isfinite(row.get(name, math.nan)) for name in ("epoch", "step")):
+        raise ValueError
+    return row

@@ -1,16 +1,22 @@
 """What the directory of a run says, whatever state the run is in."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
+from types import NoneType
 from typing import Any
 
-import yaml
-
 from contractive.runs.curves import FILE, Row, read_curves
+from contractive.runs.untrusted import parse_yaml, printable, read_text
 
 FINISHED = "finished"
+# More than any run has: what a page is to hold of one run has an end.
+MOST_FIGURES = 100
+MOST_ROWS = 2000
+MOST_PICTURES = 40
+LONGEST_TEXT = 500
 OTHER_VERSION = "was it written by another version?"
 
 
@@ -67,33 +73,35 @@ class Run:
 
 
 def read_run(directory: Path, name: str) -> Run:
-    """Read one run; what is missing or cannot be read is told in its warnings."""
-    run = Run(name)
-    overrides = _read(run, directory / ".hydra" / "overrides.yaml", yaml.safe_load, list)
-    pairs = (str(override).lstrip("+~").partition("=") for override in overrides)
+    """Read one run; what is missing or cannot be read is told in its warnings.
+
+    The directory may hold anything: no file makes this fail, run code, or take much memory or time.
+    """
+    run = Run(printable(name))
+    overrides = _read(run, directory / ".hydra" / "overrides.yaml", parse_yaml, list)
+    pairs = (_text(override).lstrip("+~").partition("=") for override in overrides)
     run.overrides = {key: value for key, _, value in pairs}
-    run.config = flat(_read(run, directory / ".hydra" / "config.yaml", yaml.safe_load, dict))
+    run.config = _read(
+        run, directory / ".hydra" / "config.yaml", lambda text: _settings(parse_yaml(text)), dict
+    )
     error = directory / "error.txt"
-    if error.is_file():
-        run.error = " ".join(error.read_text(errors="replace").split())
-    elif not (directory / "metrics.json").is_file():
+    if error.exists():
+        words = _read(run, error, str.split, list)
+        run.error = _text(" ".join(words)) or "error.txt does not say why"
+    elif not (directory / "metrics.json").exists():
         run.warnings.append("there is no metrics.json: the run has not finished, or was killed")
     else:
         run.finished = True
-        metrics = _read(run, directory / "metrics.json", json.loads, dict)
-        run.metrics = {key: value for key, value in metrics.items() if _number(value) is not None}
+        run.metrics = _figures(run, "metrics.json", _read(run, directory / "metrics.json", json.loads, dict))
         missing = [key for key in ("test/reconstruction", "test/penalty") if key not in run.metrics]
         if missing:
             run.warnings.append(f"metrics.json has no number {' and no '.join(missing)}: {OTHER_VERSION}")
     if (directory / FILE).is_file():
-        run.curves, problem = read_curves(directory)
-        run.warnings += [f"{FILE} cannot be read ({problem})"] if problem else []
+        run.curves = _curves(run, directory)
     elif not run.error:
         run.warnings.append(f"there is no {FILE}, so no curves: {OTHER_VERSION}")
-    pictures = directory / "pictures"
-    for path in sorted(pictures.rglob("*.png"), key=lambda path: (path.stat().st_mtime_ns, path)):
-        run.pictures[path.relative_to(pictures).with_suffix("").as_posix()] = path
-    if (directory / "geometry.json").is_file():
+    run.pictures = _pictures(run, directory / "pictures")
+    if (directory / "geometry.json").exists():
         run.geometry = _geometry(run, _read(run, directory / "geometry.json", json.loads, dict))
     return run
 
@@ -110,29 +118,78 @@ def flat(settings: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     return named
 
 
-def _geometry(run: Run, content: dict[str, Any]) -> Geometry | None:
-    try:
-        spectrum, radii = (list(map(float, content[name])) for name in ("spectrum", "radii"))
-        ratios = {kind: list(map(float, ratio)) for kind, ratio in content["ratios"].items()}
-        numbers = {key: value for key, value in content.items() if isinstance(value, float)}
-        return Geometry(spectrum, radii, ratios, numbers)
-    except (KeyError, TypeError, ValueError, AttributeError):
-        run.warnings.append(f"geometry.json does not hold spectrum, radii and ratios: {OTHER_VERSION}")
-        return None
-
-
-def _read(run: Run, path: Path, parse: Any, kind: type) -> Any:
+def _read(run: Run, path: Path, parse: Callable[[str], Any], kind: type) -> Any:
     """The content of a file; empty, with a warning, where there is none of that kind."""
     try:
-        content = parse(path.read_text())
+        content = parse(read_text(path))
         if not isinstance(content, kind):
             raise ValueError(f"it holds no {kind.__name__}")
-    except (OSError, ValueError, yaml.YAMLError) as error:
-        reason = error.strerror if isinstance(error, OSError) else " ".join(str(error).split())
-        run.warnings.append(f"{path.name} cannot be read ({reason})")
+    # Whatever a parser raises over what a file holds: a RecursionError, an IndexError, a KeyError, ...
+    except Exception as error:
+        reason = error.strerror if isinstance(error, OSError) else str(error) or type(error).__name__
+        run.warnings.append(f"{path.name} cannot be read ({_text(' '.join(str(reason).split()))})")
         return kind()
     return content
 
 
+def _settings(content: Any) -> Any:
+    """The settings of a document that holds some, by their dotted names, as text where they are no number."""
+    if not isinstance(content, dict):
+        return content
+    plain = (bool, int, float, NoneType)
+    return {_text(k): v if isinstance(v, plain) else _text(v) for k, v in flat(content).items()}
+
+
+def _figures(run: Run, file: str, content: Mapping[str, Any]) -> dict[str, float]:
+    figures = {_text(key): value for key, value in content.items() if _number(value) is not None}
+    if len(figures) > MOST_FIGURES:
+        run.warnings.append(f"{file} holds {len(figures)} numbers: the first {MOST_FIGURES} are read")
+    return dict(islice(figures.items(), MOST_FIGURES))
+
+
+def _curves(run: Run, directory: Path) -> Sequence[Row]:
+    try:
+        rows, problem = read_curves(directory)
+    except OSError as error:
+        rows, problem = [], str(error.strerror)
+    if problem:
+        run.warnings.append(f"{FILE} cannot be read ({problem})")
+    # A curve with more points looks no different.
+    return [*rows[: -1 : -(-len(rows) // MOST_ROWS)], rows[-1]] if len(rows) > MOST_ROWS else rows
+
+
+def _pictures(run: Run, folder: Path) -> dict[str, Path]:
+    """The pictures by their tags, in the order in which they were drawn."""
+    try:
+        found = [path for path in folder.rglob("*.png") if path.is_file()]
+        found.sort(key=lambda path: (path.stat().st_mtime_ns, path))
+    except (OSError, RecursionError) as error:
+        run.warnings.append(f"pictures cannot be read ({_text(error)})")
+        return {}
+    if len(found) > MOST_PICTURES:
+        run.warnings.append(f"pictures holds {len(found)} of them: the first {MOST_PICTURES} are read")
+    return {
+        printable(path.relative_to(folder).with_suffix("").as_posix()): path for path in found[:MOST_PICTURES]
+    }
+
+
+def _geometry(run: Run, content: dict[str, Any]) -> Geometry | None:
+    try:
+        spectrum, radii = (list(map(float, content[name])) for name in ("spectrum", "radii"))
+        ratios = {_text(kind): list(map(float, ratio)) for kind, ratio in content["ratios"].items()}
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError):
+        run.warnings.append(f"geometry.json does not hold spectrum, radii and ratios: {OTHER_VERSION}")
+        return None
+    floats = {key: value for key, value in content.items() if isinstance(value, float)}
+    return Geometry(spectrum, radii, ratios, _figures(run, "geometry.json", floats))
+
+
 def _number(value: Any) -> float | None:
-    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+    """A number as such; None for anything else, and for an integer that no float can hold."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    return None if isinstance(value, int) and abs(value) >= 2**1023 else float(value)
+
+
+def _text(value: Any) -> str:
+    return printable(str(value), most=LONGEST_TEXT)
