@@ -35,7 +35,7 @@ def make_run(directory: Path, lam: float, *, finished: bool = True, side: int = 
     for epoch in range(1, EPOCHS + 1):
         terms = {"reconstruction": reconstruction + EPOCHS + 1 - epoch, "penalty": penalty}
         row = {f"val/{term}": value for term, value in terms.items()}
-        row |= {f"train/{term}_epoch": value for term, value in terms.items()}
+        row |= {f"train/{term}": value for term, value in terms.items()}
         curves.add({"epoch": epoch, "step": epoch * STEPS} | row)
     (directory / "pictures").mkdir()
     for tag in ("reconstructions", "filters", "mine"):

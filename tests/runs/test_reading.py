@@ -21,7 +21,7 @@ def test_a_run_can_be_read_whatever_its_logger(train, caplog, logger):
     assert epochs == [1, 2]
     metrics = json.loads((directory / "metrics.json").read_text())
     assert losses[int(metrics["best_epoch"]) - 1] == pytest.approx(metrics["val/loss"], rel=1e-5)
-    assert run.curve("train/penalty_epoch")[0] == [1, 2]
+    assert run.curve("train/penalty")[0] == [1, 2]
     assert len(run.geometry.spectrum) == 6
     assert list(run.pictures) == [
         *("reconstructions", "filters", "corrupted", "spectrum", "contraction_ratio"),

@@ -12,7 +12,7 @@ from plotly.subplots import make_subplots
 from contractive.palette import COLOURS
 from contractive.runs.reading import Run
 
-STAGES = {"validation": "val/{}", "training": "train/{}_epoch"}
+STAGES = {"validation": "val/{}", "training": "train/{}"}
 DASHES = ("solid", "dash", "dot", "dashdot")
 
 

@@ -168,13 +168,16 @@ class ContractiveAutoencoder(ScaledByData):
     def on_train_batch_end(self, outputs: Any, batch: Batch, batch_idx: int) -> None:
         """Log the averages of the last steps once there are enough of them."""
         if self._history.full:
-            self._log_steps()
+            self._log_steps(self._history.drain())
 
     def on_train_epoch_end(self) -> None:
         """Log the averages of the epoch; stop, before anything is saved, if a term is not finite."""
-        self._log_steps()
-        means = {f"train/{term}_epoch": value for term, value in self._history.end_epoch().items()}
-        self.log_dict(means, sync_dist=True)
+        rest, means = self._history.drain(), self._history.end_epoch()
+        # The few steps after the last full window would only make the curve zigzag.
+        if rest == means:
+            self._log_steps(rest)
+        # To whoever asks the trainer; the loggers have the same curves in finer steps.
+        self.log_dict({f"train/{term}": mean for term, mean in means.items()}, sync_dist=True, logger=False)
         known = self.trainer.callback_metrics
         for term in reversed(self.terms):
             value = known.get(f"val/{term}")
@@ -207,13 +210,17 @@ class ContractiveAutoencoder(ScaledByData):
         epoch = self.current_epoch + batch_idx / self.trainer.num_training_batches
         return warmed_up(self.lam, epoch, self.objective.lam_warmup_epochs)
 
-    def _log_steps(self) -> None:
-        if means := self._history.drain():
-            self.latest = means
-            values = {f"train/{term}": value for term, value in means.items()} | self.rates
-            # Straight to the loggers: LightningModule.log would cost as much as a small training step.
-            for logger in self.loggers:
-                logger.log_metrics(values | {"epoch": self.current_epoch}, step=self.global_step)
+    def _log_steps(self, means: dict[str, float]) -> None:
+        self.latest = means
+        moving = {
+            "lam": self.objective.lam_warmup_epochs > 0,
+            "lr": bool(self.hparams["scheduler"].get("name")),
+        }
+        rates = {name: rate for name, rate in self.rates.items() if moving[name]}
+        values = {f"train/{name}": value for name, value in (means | rates).items()}
+        # Straight to the loggers: LightningModule.log would cost as much as a small training step.
+        for logger in self.loggers:
+            logger.log_metrics(values | {"epoch": self.current_epoch}, step=self.global_step)
 
 
 def _inputs(batch: Batch) -> Tensor:

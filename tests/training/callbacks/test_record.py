@@ -60,12 +60,12 @@ def test_a_row_for_each_epoch_whatever_logger_there_is(tmp_path, logger):
     fit(tmp_path, logger=classes[logger](tmp_path, "", "") if logger in classes else False)
     rows = curves(tmp_path)
     assert [(row["epoch"], row["step"]) for row in rows] == [(1, 4), (2, 8), (3, 12)]
-    measured = {f"val/{term}" for term in TERMS} | {f"train/{term}_epoch" for term in TERMS}
+    measured = {f"val/{term}" for term in TERMS} | {f"train/{term}" for term in TERMS}
     for row in rows:
         assert row.keys() == {"epoch", "step", "lam", "lr"} | measured
         assert row["lam"] == 0.5
         assert row["lr"] == 1e-3
-        for stage in ("val/{}", "train/{}_epoch"):
+        for stage in ("val/{}", "train/{}"):
             loss = row[stage.format("reconstruction")] + 0.5 * row[stage.format("penalty")]
             assert row[stage.format("loss")] == pytest.approx(loss, rel=1e-5)
 
@@ -75,10 +75,13 @@ def test_the_rows_are_what_tensorboard_shows(tmp_path):
     fit(tmp_path, logger=logger)
     logger.finalize("success")
     events = EventAccumulator(str(tmp_path)).Reload()
+    rows = curves(tmp_path)
     for term in TERMS:
-        for tag in (f"val/{term}", f"train/{term}_epoch"):
-            logged = [point.value for point in events.Scalars(tag)]
-            assert [row[tag] for row in curves(tmp_path)] == pytest.approx(logged, rel=1e-6)
+        logged = [point.value for point in events.Scalars(f"val/{term}")]
+        assert [row[f"val/{term}"] for row in rows] == pytest.approx(logged, rel=1e-6)
+        # Of training every step of these is logged; a row is their mean.
+        steps = torch.tensor([point.value for point in events.Scalars(f"train/{term}")]).view(-1, STEPS)
+        assert [row[f"train/{term}"] for row in rows] == pytest.approx(steps.mean(1).tolist(), rel=1e-5)
 
 
 def test_the_last_row_is_that_of_the_model(tmp_path):
@@ -159,6 +162,8 @@ def test_epochs_before_an_error_are_kept(tmp_path):
 
 
 def test_of_another_model_what_it_logs_is_kept(tmp_path):
+    losses = []
+
     class Regression(LightningModule):
         def __init__(self):
             super().__init__()
@@ -166,6 +171,7 @@ def test_of_another_model_what_it_logs_is_kept(tmp_path):
 
         def training_step(self, x):
             loss = self.layer(x).square().mean()
+            losses.append(loss.item())
             self.log("train/loss", loss, on_epoch=True, on_step=True)
             return loss
 
@@ -177,6 +183,8 @@ def test_of_another_model_what_it_logs_is_kept(tmp_path):
 
     fit(tmp_path, model=Regression())
     for row in curves(tmp_path):
-        assert row.keys() == {"epoch", "step", "train/loss_epoch", "val/size", "lr"}
+        assert row.keys() == {"epoch", "step", "train/loss", "val/size", "lr"}
         assert row["val/size"] == pytest.approx(math.e)
+        assert row["train/loss"] == pytest.approx(sum(losses[:STEPS]) / STEPS)
+        del losses[:STEPS]
         assert row["lr"] == 0.25

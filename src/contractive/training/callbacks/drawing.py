@@ -114,11 +114,11 @@ class Page:
     def histogram(self, tag: str, values: Tensor) -> None:
         """Show how ``values`` are distributed, in TensorBoard."""
         for writer in tensorboard_writers(self.loggers):
-            writer.add_histogram(tag, values, self.step)
+            writer.add_histogram(f"view/{tag}", values, self.step)
 
     def _show(self, tag: str, pixels: np.ndarray) -> None:
         for writer in tensorboard_writers(self.loggers):
-            writer.add_image(tag, pixels, self.step, dataformats="HWC")
+            writer.add_image(f"view/{tag}", pixels, self.step, dataformats="HWC")
         file = io.BytesIO()
         Image.fromarray(pixels.squeeze(2) if pixels.shape[2] == 1 else pixels).save(file, "PNG")
         write_atomically(self.directory / "pictures" / f"{tag}.png", file.getvalue())
@@ -128,7 +128,7 @@ class Drawing(Callback, ABC):
     """Draws the same validation examples every so many epochs, and in the last one.
 
     The last picture of each tag lies in the run's ``pictures/<tag>.png``, whatever loggers there are. Logged
-    beside it is its cost: ``cost/<name>_seconds`` each time, and ``cost/<name>_percent`` of the time since
+    beside it is its cost: ``wall/<name>_seconds`` each time, and ``wall/<name>_percent`` of the time since
     training began. Where it draws pictures and the data are none, it does nothing and says nothing.
 
     Args:
@@ -168,6 +168,6 @@ class Drawing(Callback, ABC):
             self.draw(pl_module, x, page)
         now = time.monotonic()
         self._spent += now - began
-        cost = f"cost/{type(self).__name__.lower()}"
+        cost = f"wall/{type(self).__name__.lower()}"
         page.scalar(f"{cost}_seconds", now - began)
         page.scalar(f"{cost}_percent", 100 * self._spent / (now - self._started))

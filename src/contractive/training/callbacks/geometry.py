@@ -60,9 +60,9 @@ class Geometry(Drawing):
         page.figure("spectrum", spectrum_figure(values, page.title("Singular values of the Jacobian")))
         title = page.title("Contraction ratio")
         page.figure("contraction_ratio", ratio_figure(radii, ratios, title, float(distances.median())))
-        page.histogram("jacobian_norm", norms)
+        page.histogram("jacobian_norms", norms)
         for name, number in numbers.items():
-            page.scalar(f"geometry/{name}", number)
+            page.scalar(f"view/{name}", number)
         curves = {
             "epoch": page.epoch,
             "spectrum": values.mean(0).tolist(),

@@ -10,7 +10,7 @@ from contractive.runs.curves import CurveWriter
 
 
 class Record(Callback):
-    """Writes ``curves.csv``, a row for each epoch: ``train/*_epoch``, ``val/*``, ``lam`` and ``lr``.
+    """Writes ``curves.csv``, a row for each epoch: ``train/*``, ``val/*``, ``lam`` and ``lr``.
 
     A run that is resumed in the same directory goes on from the rows up to where it resumes.
     """
@@ -36,8 +36,11 @@ class Record(Callback):
         if self._row is None or self._writer is None:
             return
         row, self._row = self._row, None
-        for tag, value in trainer.callback_metrics.items():
-            if tag.startswith("val/") or (tag.startswith("train/") and tag.endswith("_epoch")):
+        known = trainer.callback_metrics
+        for tag, value in known.items():
+            # What is logged by step and by epoch has three names; the plain one is then that of the epoch.
+            is_copy = tag.removesuffix("_epoch").removesuffix("_step") in known.keys() - {tag}
+            if tag.startswith(("train/", "val/")) and not is_copy:
                 row[tag] = value.item()
         self._writer.add(row)
 
