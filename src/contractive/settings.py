@@ -85,6 +85,11 @@ def default(spec: "Field[Any]") -> Any:
     return spec.default if spec.default_factory is MISSING else spec.default_factory()
 
 
+def default_of(cls: type[Settings], name: str) -> Any:
+    """The default of the setting of that name."""
+    return next(default(spec) for spec in fields(cls) if spec.name == name)
+
+
 def choices(package: str) -> list[str]:
     """What there is to choose from in a package with a module for each choice, such as ``closed_form``."""
     modules = pkgutil.iter_modules(import_module(package).__path__)

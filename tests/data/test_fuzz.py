@@ -15,6 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from contractive.data.pictures import PictureError
 from contractive.data.sources.array import Array
 from contractive.data.sources.image_folder import ImageFolder
 from contractive.data.sources.table import Table
@@ -80,7 +81,7 @@ def check(folder: Path, name: str, content: bytes) -> bool:
         error = told
     if examples is None:
         message = str(error)
-        assert type(error) in (ValueError, FileNotFoundError, PermissionError), repr(error)
+        assert type(error) in (ValueError, PictureError, FileNotFoundError, PermissionError), repr(error)
         assert "\n" not in message and str(folder) in message, message
         return False
     assert len(examples) >= 2

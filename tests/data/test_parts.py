@@ -111,13 +111,6 @@ def test_files_have_to_agree(tmp_path, other, message):
         from_file(paths)
 
 
-def test_labels_that_are_strings_get_numbers(tmp_path):
-    paths = {"train": save(tmp_path / "t.npy", np.ones((30, 2), "f4"))}
-    parts = from_file(paths, np.array(["b", "a", "c"] * 10))
-    y = torch.cat([everything(part)[1] for part in parts.values()])
-    assert y.bincount().tolist() == [10, 10, 10]
-
-
 def test_nan_and_infinity_are_counted_and_placed_in_whatever_split(tmp_path):
     array = np.ones((2000, 3), "f8")
     array[1733, 1] = array[417, 0] = np.nan

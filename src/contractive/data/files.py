@@ -1,6 +1,6 @@
 """Files that a user names, one for each split: finding them, and checking that what they hold agrees."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -69,7 +69,25 @@ def looks_like(path: Path) -> str:
     return ""
 
 
+def shown(name: object) -> str:
+    r"""A name, or a line that holds one, as it may be printed: nothing in it can move a terminal's cursor.
+
+    >>> print(shown("a\x1b[2J\n.png"), shown("größe"))
+    a\x1b[2J\n.png größe
+    """
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in str(name))
+
+
+def listed(names: Sequence[str]) -> str:
+    """At most five names.
+
+    >>> listed(["a", "b", "c", "d", "e", "f", "g"])
+    'a, b, c, d, e and 2 more'
+    """
+    return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
+
+
 def one_line(error: Exception) -> str:
     """What another library says, in one line of moderate length."""
-    line = " ".join(str(error).split()) or type(error).__name__
+    line = shown(" ".join(str(error).split())) or type(error).__name__
     return line if len(line) <= 200 else line[:199] + "…"

@@ -34,6 +34,7 @@ class InMemory(Source):
                     f" got {type(array).__name__}: convert it, as with numpy.asarray"
                 )
         self.data = pair
+        self._classes: list[str] | None = None
 
     def read(self) -> dict[str, Examples]:
         """All examples, uncut; bytes and contiguous float32 share the memory of what was given.
@@ -50,4 +51,9 @@ class InMemory(Source):
             x = as_features(np.require(x, kind, ["C", "W"]), "x")
         check_count(len(x), "train", "x")
         y = as_labels(labels[0], len(x), "y") if labels else None
-        return {"train": Examples.of(x, to_ids({"train": y}, {})["train"])}
+        ids, self._classes = to_ids({"train": y}, {})
+        return {"train": Examples.of(x, ids["train"])}
+
+    def found(self) -> dict[str, Any]:
+        """The names of the classes, where labels are text."""
+        return {"classes": self._classes}

@@ -1,8 +1,11 @@
 """Labels in whatever form a file holds them, as integers."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
+
+UNKNOWN = int(np.iinfo(np.int64).min)  # the number of a label that training had no class for
 
 
 def as_labels(y: np.ndarray, n: int, where: object) -> np.ndarray:
@@ -45,8 +48,8 @@ def as_labels(y: np.ndarray, n: int, where: object) -> np.ndarray:
 
 def to_ids(
     labels: Mapping[str, np.ndarray | None], where: Mapping[str, object]
-) -> dict[str, np.ndarray | None]:
-    """Labels of all splits as integers.
+) -> tuple[dict[str, np.ndarray | None], list[str] | None]:
+    """Labels of all splits as integers, and the names of their classes where they are strings.
 
     Integers keep their values. Of strings, each gets its place in the sorted list of those that occur in any
     split, so that a class has one number everywhere.
@@ -59,7 +62,7 @@ def to_ids(
         ValueError: if they are strings in one split and integers in another.
 
     >>> to_ids({"train": np.array(["cat", "ant"]), "val": np.array(["bee"])}, {"train": "a", "val": "b"})
-    {'train': array([2, 0]), 'val': array([1])}
+    ({'train': array([2, 0]), 'val': array([1])}, ['ant', 'bee', 'cat'])
     """
     given = {split: y for split, y in labels.items() if y is not None}
     texts = [split for split, y in given.items() if y.dtype.kind == "U"]
@@ -68,7 +71,31 @@ def to_ids(
         raise ValueError(
             f"{where[texts[0]]}: labels are strings, those of {where[numbers[0]]} are numbers: use one kind"
         )
+    classes = None
     if texts:
         names = np.unique(np.concatenate(list(given.values())))
         given = {split: np.searchsorted(names, y) for split, y in given.items()}
-    return {split: given.get(split) for split in labels}
+        classes = names.tolist()
+    return {split: given.get(split) for split in labels}, classes
+
+
+def known_ids(labels: Sequence[Any], classes: Sequence[str] | None) -> np.ndarray:
+    """The numbers that training gave to such labels; ``UNKNOWN`` for those that it did not have.
+
+    >>> known_ids(["cat", "dog", None], ["ant", "bee", "cat"]) == [2, UNKNOWN, UNKNOWN]
+    array([ True,  True,  True])
+    >>> known_ids([3, 1.0, "7"], None)
+    array([3, 1, 7])
+    """
+    if classes is not None:
+        ids = {name: number for number, name in enumerate(classes)}
+        return np.array([ids.get(str(label), UNKNOWN) for label in labels], np.int64)
+    return np.array([_whole(label) for label in labels], np.int64)
+
+
+def _whole(label: Any) -> int:
+    try:
+        number = int(label)
+        return number if isinstance(label, str) or number == label else UNKNOWN
+    except (TypeError, ValueError, OverflowError):
+        return UNKNOWN

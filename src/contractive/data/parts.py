@@ -13,7 +13,6 @@ from torch import Tensor
 from contractive.data.arrays import finite
 from contractive.data.examples import Examples
 from contractive.data.files import check_split
-from contractive.data.labels import to_ids
 from contractive.data.loader import BatchLoader, MemoryLoader
 from contractive.data.stored import StoredArray, blocks_of, split_blocks
 from contractive.data.streaming import BlockLoader
@@ -65,7 +64,7 @@ def memory_parts(
 
 def file_parts(
     paths: Mapping[str, Path],
-    read_labels: Callable[[int], np.ndarray | None],
+    read_ids: Callable[[int], np.ndarray | None],
     fractions: Mapping[str, float],
     seed: int,
 ) -> dict[str, Part]:
@@ -73,7 +72,7 @@ def file_parts(
 
     Args:
         paths: the file of each split that has one of its own, ``train`` first.
-        read_labels: gives the labels of so many training examples.
+        read_ids: gives the labels of so many training examples, as integers.
         fractions, seed: the shares of the others, in whole blocks of rows of the training file, and which.
 
     Raises:
@@ -83,7 +82,7 @@ def file_parts(
     train = arrays["train"]
     for split in arrays:
         check_split(split, arrays, paths)
-    y = to_ids({"train": read_labels(len(train))}, paths)["train"]
+    y = read_ids(len(train))
     rows, count = blocks_of(train)
     shares = {split: share for split, share in fractions.items() if split not in arrays}
     parts = {

@@ -53,6 +53,10 @@ class Source(Settings):
         """``train``, and ``val`` and ``test`` where the source brings them; bytes stay bytes."""
         raise NotImplementedError
 
+    def found(self) -> dict[str, Any]:
+        """What reading has found out about the data, as arguments of a ``Description``."""
+        return {}
+
     def parts(self, seed: int) -> Mapping[str, Any]:
         """A ``Part`` each for ``train``, ``val`` and ``test``, cut off unless it comes apart."""
         from contractive.data.parts import memory_parts
@@ -76,6 +80,7 @@ class FileSource(Source):
             value = getattr(self, name, None)
             if value is not None and not as_path(value).exists():
                 raise FileNotFoundError(f"{name}: there is nothing at {str(value)!r}")
+        self._classes: list[str] | None = None
 
     @property
     def paths(self) -> dict[str, Path]:
@@ -96,8 +101,12 @@ class FileSource(Source):
         for split, where in paths.items():
             x[split], y[split] = self.read_split(where, split)
             check_split(split, x, paths)
-        ids = to_ids(y, paths)
+        ids, self._classes = to_ids(y, paths)
         return {split: Examples.of(x[split], ids[split]) for split in paths}
+
+    def found(self) -> dict[str, Any]:
+        """The names of the classes, where labels are text."""
+        return {"classes": self._classes}
 
     def read_split(self, where: Path, split: str) -> tuple[np.ndarray, np.ndarray | None]:
         """What one path holds: examples ``(n, ...)`` and, where there are any, labels as of ``as_labels``."""

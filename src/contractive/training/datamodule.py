@@ -7,6 +7,7 @@ import numpy as np
 from lightning import LightningDataModule
 from torch import Tensor
 
+from contractive.data.description import Description
 from contractive.data.examples import Examples
 from contractive.data.in_memory import InMemory
 from contractive.data.loader import BatchLoader
@@ -81,6 +82,14 @@ class DataModule(LightningDataModule):
     def is_image(self) -> bool:
         """Whether an example is a picture, ``(1 or 3, height, width)``."""
         return len(self.input_shape) == 3 and self.input_shape[0] in (1, 3)
+
+    @property
+    def description(self) -> Description:
+        """What the data are, for those who bring others to the model that is trained on these."""
+        train, source = self._parts["train"], type(self.settings).__module__.rpartition(".")[2]
+        low, high = (0, 1) if train.is_bytes else (train.statistics.low.min(), train.statistics.high.max())
+        shape = list(train.shape)
+        return Description(source, shape, train.is_bytes, float(low), float(high), **self.settings.found())
 
     def split(self, name: Split) -> Examples:
         """All examples of a split in memory, in the type in which they are stored.

@@ -255,6 +255,17 @@ def test_tensors_that_are_no_numbers_in_a_row_are_refused(tmp_path, tensor, word
     refused(tmp_path / "x.pt", *words)
 
 
+@pytest.mark.parametrize("in_memory_mib", [0, 1])
+def test_classes_keep_their_names(npy, in_memory_mib):
+    labels = np.array(["b", "a", "c"] * 10)
+    paths = {"path": npy(np.ones((30, 2), "f4")), "labels": npy(labels, "y.npy")}
+    source = Array(**paths, in_memory_mib=in_memory_mib)
+    parts = source.parts(seed=0)
+    y = torch.cat([batch[1] for part in parts.values() for batch in part.loader(4, shuffle=False)])
+    assert y.bincount().tolist() == [10, 10, 10]
+    assert source.found() == {"classes": ["a", "b", "c"]}
+
+
 @pytest.mark.parametrize(
     ("y", "words"),
     [

@@ -10,11 +10,12 @@ import numpy as np
 
 from contractive.data.arrays import as_features, feature_type, from_tensor
 from contractive.data.files import check_file, looks_like, one_line
-from contractive.data.labels import as_labels
+from contractive.data.labels import as_labels, to_ids
 from contractive.data.npy import StoredAs, read_npy
 from contractive.data.settings import FileSource, as_path
 from contractive.settings import setting
 
+SUFFIXES = (".npy", ".npz", ".pt")
 KEYS = {"x": ("x", "X", "data", "images", "features"), "y": ("y", "Y", "labels", "targets")}
 
 Load = Callable[[StoredAs | None], np.ndarray]
@@ -46,7 +47,7 @@ class Array(FileSource):
             return super().parts(seed)
         from contractive.data.parts import file_parts
 
-        return file_parts(self.paths, self._own_labels, self.fractions, seed)
+        return file_parts(self.paths, self._own_ids, self.fractions, seed)
 
     def read_split(self, where: Path, split: str) -> tuple[np.ndarray, np.ndarray | None]:
         """The arrays of one file, or the labels of the training examples from their own."""
@@ -65,10 +66,14 @@ class Array(FileSource):
         where = as_path(self.labels)
         return as_labels(_array(_open(where), self.y_key, "y", where), n, where)
 
+    def _own_ids(self, n: int) -> np.ndarray | None:
+        ids, self._classes = to_ids({"train": self._own_labels(n)}, self.paths)
+        return ids["train"]
+
 
 def _open(path: Path) -> dict[str, Load]:
     """What loads each array of a file, by name; a lone one is called ``x``."""
-    suffix = check_file(path, (".npy", ".npz", ".pt"))
+    suffix = check_file(path, SUFFIXES)
     if suffix == ".npy":
         return {"x": partial(_load_npy, path)}
     if suffix == ".npz":

@@ -1,21 +1,22 @@
-from collections.abc import Sequence
+import logging
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.csv
-import pyarrow.parquet
 
 from contractive.data.arrays import finite
 from contractive.data.examples import Examples
-from contractive.data.files import check_file, looks_like, one_line
+from contractive.data.files import listed
 from contractive.data.labels import as_labels
+from contractive.data.missing import MISSING, column_means, fill_missing, missing_values, refuse_missing
 from contractive.data.settings import FileSource
+from contractive.data.tables import check_names, check_numbers, label_values, matrix, read_table
 from contractive.settings import nearest, setting
 
-BLOCK_ROWS = 1024
+log = logging.getLogger(__name__)
 
 
 @dataclass
@@ -32,6 +33,12 @@ class Table(FileSource):
     label: Any = setting(None, "the column with the labels, of any type; null: none")
     drop: list[Any] = setting([], "columns to leave out")
     drop_constant: bool = setting(False, "whether constant columns are left out, not refused")
+    missing: str | None = setting(
+        None,
+        "missing values: drop, their rows are left out; mean, that of the training split stands for them;"
+        " null, they are refused",
+        choices=MISSING,
+    )
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -39,116 +46,100 @@ class Table(FileSource):
             raise ValueError(f"drop must be a list of columns: data.drop=[{self.drop}]; got {self.drop!r}")
         self.drop = [str(name) for name in self.drop]
         self.label = None if self.label is None else str(self.label)
+        self._fill: np.ndarray | None = None
+        self._features: list[str] = []
+        self._dropped: list[str] = []
+        self._truths: set[str] = set()
+
+    def found(self) -> dict[str, Any]:
+        """Classes, columns and what else it takes to read another table in the same way."""
+        return super().found() | {
+            "columns": self._features,
+            "truths": [name for name in self._features if name in self._truths],
+            "label": self.label,
+            "dropped": self._dropped,
+            "missing": self.missing,
+            "fill": None if self._fill is None else self._fill.tolist(),
+        }
+
+    def parts(self, seed: int) -> Mapping[str, Any]:
+        """The splits; what is missing in any is replaced by means of the training split if that is wanted."""
+        from contractive.data.parts import memory_parts
+
+        examples = self.read()
+        parts = memory_parts(examples, self.fractions, seed)
+        if self.missing == "mean":
+            train = parts["train"].everything().x.numpy()  # type: ignore[misc]
+            self._fill = column_means(train, self._features, self.path)
+            filled = sum(fill_missing(part.x.numpy(), self._fill) for part in examples.values())
+            log.warning("%s: means of the training split stand for %d missing values", self.path, filled)
+        return parts
 
     def read(self) -> dict[str, Examples]:
         """The examples ``(n, features)`` of each split, and their labels where a column is named.
+
+        With ``missing=mean`` they are NaN where a value is missing: the mean is known once splits are cut.
 
         Raises:
             ValueError, OSError: as of any source, and where a column is constant.
         """
         splits = super().read()
-        train = splits["train"].x
-        constant = train.amin(0) == train.amax(0)
+        train = splits["train"].x.numpy()
+        constant = np.fmin.reduce(train) == np.fmax.reduce(train)  # of the values that are there
         if not constant.any():
             return splits
-        names = [name for name, same in zip(self._features, constant.tolist()) if same]
+        names = [name for name, same in zip(self._features, constant) if same]
         if not self.drop_constant or constant.all():
             columns = ",".join([*self.drop, *names][:5])
             remedy = f"data.drop_constant=true, or data.drop=[{columns}{',…' if len(names) > 5 else ''}]"
-            raise ValueError(f"{self.path}: constant in all training examples: {_list(names)}: set {remedy}")
+            raise ValueError(f"{self.path}: constant in all training examples: {listed(names)}: set {remedy}")
+        self._features = [name for name, same in zip(self._features, constant) if not same]
+        self._dropped += names
         return {split: Examples(part.x[:, ~constant], part.y) for split, part in splits.items()}
 
     def read_split(self, where: Path, split: str) -> tuple[np.ndarray, np.ndarray | None]:
         """One file; the columns of the training split, which is read first, decide the features."""
-        table = _open(where)
-        names = _names(table, where)
+        table = read_table(where)
+        names: list[str] = table.column_names
+        check_names(names, where)
         needed = [*(self.drop if split == "train" else []), *([] if self.label is None else [self.label])]
-        if missing := [name for name in needed if name not in names]:
-            hint = nearest(missing[0], names) or f"; it has {_list(names)}"
-            raise ValueError(f"{where}: has no column {missing[0]!r}{hint}")
-        y = None if self.label is None else as_labels(_label(table, self.label, where), len(table), where)
-        own = [name for name in names if name != self.label and name not in self.drop]
+        if absent := [name for name in needed if name not in names]:
+            hint = nearest(absent[0], names) or f"; it has {listed(names)}"
+            raise ValueError(f"{where}: has no column {absent[0]!r}{hint}")
+        left_out = {self.label, *self.drop}
+        own = [name for name in names if name not in left_out]
         index = [name for name in own if not name or name.startswith("__index_level_")]
         if index:
             hint = f"as a row index of pandas: leave it out, with data.drop=['{index[0]}']"
             raise ValueError(f"{where}: column {index[0]!r} has no name, {hint}")
         if split == "train":
-            self._features = own
+            self._features, self._dropped = own, list(self.drop)
+            self._truths = {field.name for field in table.schema if pa.types.is_boolean(field.type)}
         elif differ := sorted(set(own) ^ set(self._features)):
             raise ValueError(
-                f"{where}: its columns differ from those of the training split by {_list(differ)}"
+                f"{where}: its columns differ from those of the training split by {listed(differ)}"
             )
-        (x,) = finite([(0, _matrix(table.select(self._features), where))], where, self._features)
-        return x, y
+        check_numbers(table, self._features, where, labelled=self.label is not None)
+        return self._without_missing(table, where)
 
-
-def _open(path: Path) -> pa.Table:
-    suffix = check_file(path, (".csv", ".parquet"))
-    try:
-        if suffix == ".csv":
-            table = pyarrow.csv.read_csv(path)
-        else:
-            with pyarrow.parquet.ParquetFile(path, page_checksum_verification=True) as file:
-                table = file.read(use_pandas_metadata=False)
-        # Names and texts that are no UTF-8, and damaged offsets, would show only when they are used.
-        str(table.column_names)
-        table.validate(full=True)
-        return table
-    except Exception as error:  # broken files end in errors of many types, deep inside pyarrow
-        said = one_line(error)
-        raise ValueError(f"{path}: is no {suffix} table, or broken{looks_like(path)} ({said})") from error
-
-
-def _names(table: pa.Table, path: Path) -> list[str]:
-    names: list[str] = table.column_names
-    twice = sorted({name for name in names if names.count(name) > 1})
-    if twice:
-        raise ValueError(f"{path}: {_list(twice)} names more than one column: rename them")
-    odd = [name for name in names if not name.isprintable()]
-    if odd:
-        raise ValueError(f"{path}: column {odd[0]!r} has line breaks or the like in its name: rename it")
-    # pandas numbers columns without names from 0; other numbers are an example that would be lost.
-    if path.suffix.lower() == ".parquet" or names == [str(i) for i in range(len(names))]:
-        return names
-    try:
-        np.array(names).astype(float)
-    except ValueError:
-        return names
-    raise ValueError(f"{path}: the first line holds numbers: add a line with the columns' names before it")
-
-
-def _label(table: pa.Table, name: str, path: Path) -> np.ndarray:
-    kind, values = table[name].type, table[name].to_pylist()
-    missing = [row for row, value in enumerate(values) if value in (None, "") or value != value]
-    if missing:
-        lacks = f"{len(missing)} labels, the first in row {missing[0]}"
-        raise ValueError(f"{path}: column {name!r} lacks {lacks}: mend or remove such rows")
-    whole = pa.types.is_floating(kind) and all(value.is_integer() for value in values)
-    is_number = whole or pa.types.is_integer(kind) or pa.types.is_boolean(kind)
-    return np.array(values if is_number else [str(value) for value in values])
-
-
-def _matrix(table: pa.Table, path: Path) -> np.ndarray:
-    def is_number(kind: pa.DataType) -> bool:
-        is_real = pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind)
-        # A column without any value has a type of its own.
-        return is_real or pa.types.is_boolean(kind) or pa.types.is_null(kind)
-
-    if not table.num_columns:
-        raise ValueError(f"{path}: no column is left as a feature: drop fewer")
-    if wrong := [field.name for field in table.schema if not is_number(field.type)]:
-        remedy = f"leave such columns out, with data.drop=[{','.join(wrong[:5])}]"
-        raise ValueError(f"{path}: not numeric: {_list(wrong)}: {remedy}")
-    table = table.cast(pa.schema([(name, pa.float32()) for name in table.column_names]), safe=False)
-    x = np.empty((table.num_rows, table.num_columns), np.float32)
-    row = 0
-    # In blocks of rows: a column at a time would write to all of memory for each.
-    for block in table.to_batches(max_chunksize=BLOCK_ROWS):
-        x[row : row + block.num_rows] = block.to_tensor(null_to_nan=True).to_numpy()
-        row += block.num_rows
-    return x
-
-
-def _list(names: Sequence[str]) -> str:
-    """At most five names: ``a, b, c, d, e and 3 more``."""
-    return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
+    def _without_missing(self, table: pa.Table, where: Path) -> tuple[np.ndarray, np.ndarray | None]:
+        x = matrix(table.select(self._features))
+        gone = missing_values(x)
+        if gone is not None and self.missing is None:
+            refuse_missing(gone, self._features, where)
+        # A missing value is neither finite nor not: others are looked at as if it were 0.
+        for _ in finite([(0, x if gone is None else np.where(gone, 0, x))], where, self._features):
+            pass
+        labels = [] if self.label is None else label_values(table[self.label])
+        lacking = [row for row, label in enumerate(labels) if label is None]
+        if lacking and self.missing != "drop":
+            lacks = f"{len(lacking)} labels, the first in row {lacking[0]}"
+            remedy = "mend or remove such rows, or set data.missing=drop"
+            raise ValueError(f"{where}: column {self.label!r} lacks {lacks}: {remedy}")
+        if self.missing == "drop":
+            keep = np.full(len(x), True) if gone is None else np.asarray(~gone.any(1))
+            keep[lacking] = False
+            if not keep.all():
+                log.warning("%s: %d of %d rows lack a value and are left out", where, (~keep).sum(), len(x))
+            x, labels = x[keep], [label for label, kept in zip(labels, keep) if kept]
+        return x, None if self.label is None else as_labels(np.array(labels), len(x), where)
