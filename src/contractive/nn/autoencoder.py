@@ -1,22 +1,27 @@
 """The autoencoder as a plain module: what encodes and decodes, without anything that trains it."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from contractive.nn.kinds import as_tensor, in_kind, is_frame
 from contractive.nn.layers import Decoder, make_encoder
 from contractive.nn.scaling import Scaler, to_float
 from contractive.nn.settings import Network
+
+Kind = TypeVar("Kind")  # a tensor, an array or a pandas DataFrame
 
 
 class Autoencoder(nn.Module):
     """An encoder ``f``, its mirror image ``g``, and the scaling of the data in front of them.
 
-    Inputs and reconstructions are in the data's own units. They may be tensors or numpy arrays of any real
-    type, on any device; the model's own type and device are what they become.
+    Inputs and reconstructions are in the data's own units. They may be tensors on any device, numpy arrays or
+    pandas ``DataFrame``s, of any real type; ``encode``, ``decode`` and ``reconstruct`` answer in kind: with
+    tensors that have a graph and are on the model's device, with arrays, with a ``DataFrame`` of the same
+    index; all of the model's own type.
 
     Args:
         input_shape: shape of one example, such as ``(1, 28, 28)``.
@@ -30,19 +35,25 @@ class Autoencoder(nn.Module):
     >>> x = torch.randint(0, 256, (5, 1, 8, 8), dtype=torch.uint8)
     >>> model.encode(x).shape, model(x).shape
     (torch.Size([5, 16]), torch.Size([5, 1, 8, 8]))
+    >>> model.encode(x.numpy()).shape, model.reconstruct(x.numpy()).dtype
+    ((5, 16), dtype('uint8'))
     """
+
+    #: Names of the values of an example, in order, where the training data had names.
+    columns: Sequence[str] | None = None
 
     def __init__(self, input_shape: Sequence[int], scaled: bool = False, **settings: Any) -> None:
         super().__init__()
         network = Network.of(settings)
         self.input_shape = tuple(input_shape)
         self.code_size = network.hidden[-1]
+        self.code_names = [f"code{unit}" for unit in range(self.code_size)]
         self.reconstruction = network.reconstruction
         self.encoder = make_encoder(self.input_shape, network.hidden, network.activation, network.channels)
         self.decoder = Decoder(self.encoder, self.input_shape, network.activation, tied=network.tied)
         self.scaler = Scaler(self.input_shape) if scaled else None
 
-    def scale(self, x: Tensor | np.ndarray) -> Tensor:
+    def scale(self, x: Any) -> Tensor:
         """What the encoder sees of inputs ``(batch, *input_shape)``, in the model's type and on its device.
 
         Bytes are taken from 0…255 to [0, 1]; the scaling that was fitted to the training data comes after.
@@ -50,45 +61,53 @@ class Autoencoder(nn.Module):
         Raises:
             ValueError: if the inputs have another shape than the model was built for, or are no real numbers.
         """
-        x = _tensor("x", x, self.input_shape)
+        x = as_tensor("x", x, self.input_shape, self.columns)
         own = next(self.parameters())
         # To the device first: bytes are a quarter of what they become.
         floats = to_float(x.to(own.device), own.dtype)
         return floats if self.scaler is None else self.scaler(floats)
 
-    def encode(self, x: Tensor | np.ndarray) -> Tensor:
-        """The code ``(batch, code_size)`` of inputs ``(batch, *input_shape)``."""
-        return self.encoder(self.scale(x))
+    def encode(self, x: Kind) -> Kind:
+        """The code ``(batch, code_size)`` of inputs ``(batch, *input_shape)``, in the kind of ``x``.
 
-    def decode(self, code: Tensor | np.ndarray) -> Tensor:
-        """The reconstruction ``(batch, *input_shape)``, in the data's own units, of codes.
+        Raises:
+            ValueError: if the inputs have another shape than the model was built for, or are no real numbers.
+        """
+        result: Kind = in_kind(self.encoder, self.scale(x), x, self.code_names)
+        return result
+
+    def decode(self, code: Kind) -> Kind:
+        """The reconstruction ``(batch, *input_shape)`` of codes, in the kind of ``code``.
+
+        What were bytes in training are floats in [0, 1] here.
 
         Raises:
             ValueError: if the codes have another size than this model's, or are no real numbers.
         """
-        output = self.decoder(_tensor("code", code, (self.code_size,)).to(next(self.parameters())))
+        known = as_tensor("code", code, (self.code_size,), self.code_names).to(next(self.parameters()))
+        result: Kind = in_kind(self._decode, known, code, self.columns)
+        return result
+
+    def reconstruct(self, x: Kind) -> Kind:
+        """What the autoencoder makes of inputs ``(batch, *input_shape)``, in the kind of ``x``.
+
+        Bytes give bytes. Raises as :meth:`encode` does.
+        """
+        known = as_tensor("x", x, self.input_shape, self.columns)
+        names = self.columns or (x.columns if is_frame(x) else None)  # type: ignore[attr-defined]
+        result: Kind = in_kind(self._like, known, x, names)
+        return result
+
+    def forward(self, x: Tensor | np.ndarray) -> Tensor:
+        """The reconstruction of inputs ``(batch, *input_shape)``, as a tensor of floats."""
+        return self._decode(self.encoder(self.scale(x)))
+
+    def _decode(self, code: Tensor) -> Tensor:
+        output: Tensor = self.decoder(code)
         if self.reconstruction == "cross_entropy":
             output = output.sigmoid()
         return output if self.scaler is None else self.scaler.inverse(output)
 
-    def forward(self, x: Tensor | np.ndarray) -> Tensor:
-        """The reconstruction of inputs ``(batch, *input_shape)``."""
-        return self.decode(self.encode(x))
-
-
-def _tensor(name: str, given: Tensor | np.ndarray, shape: tuple[int, ...]) -> Tensor:
-    """A batch of examples of a shape as a tensor, in the type in which they are given."""
-    array = given if isinstance(given, Tensor | np.ndarray) else np.asarray(given)
-    if tuple(array.shape[1:]) != shape or not array.ndim:
-        wanted = ", ".join(map(str, ("batch", *shape)))
-        raise ValueError(f"{name} has the shape {tuple(array.shape)}; this model was built for ({wanted})")
-    real = not array.is_complex() if isinstance(array, Tensor) else array.dtype.kind in "biuf"
-    if not real or array.dtype.itemsize > 8:
-        raise ValueError(
-            f"{name} holds values of the type {str(array.dtype).removeprefix('torch.')}:"
-            " give floats of at most 64 bits, integers, booleans, or bytes"
-        )
-    if isinstance(array, Tensor):
-        return array
-    # In torch an array has the machine's byte order and no negative strides.
-    return torch.tensor(np.ascontiguousarray(array, array.dtype.newbyteorder("=")))
+    def _like(self, x: Tensor) -> Tensor:
+        floats = self(x)
+        return (floats * 255).round().clamp(0, 255).to(x.dtype) if x.dtype == torch.uint8 else floats
