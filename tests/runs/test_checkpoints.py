@@ -1,9 +1,11 @@
 """Models from the checkpoints of runs."""
 
+import pandas as pd
 import pytest
 import torch
 
 from contractive import Autoencoder, ContractiveAutoencoder, DataModule, load_autoencoder
+from contractive.runs.checkpoints import read_checkpoint
 from contractive.training import fit
 
 SETTINGS = {
@@ -27,6 +29,17 @@ def test_a_model_loaded_for_use_computes_what_the_trained_one_does(run, load):
     assert not model.training and model.scaler is not None
     torch.testing.assert_close(model.encode(x), run.model.encode(x))
     torch.testing.assert_close(model(x), run.model(x))
+
+
+@pytest.mark.parametrize("load", [load_autoencoder, ContractiveAutoencoder.load_from_checkpoint])
+def test_a_loaded_model_knows_the_names_of_the_columns_that_it_was_trained_on(run, load, tmp_path):
+    names = [f"pixel{i}" for i in range(64)]
+    checkpoint = read_checkpoint(run.best)
+    torch.save(checkpoint | {"data": {"columns": names}}, tmp_path / "named.ckpt")
+    model = load(tmp_path / "named.ckpt")
+    frame = pd.DataFrame(torch.rand(3, 64).numpy(), columns=names)
+    pd.testing.assert_frame_equal(model.encode(frame[names[::-1]]), model.encode(frame))
+    assert list(model.reconstruct(frame)) == names
 
 
 def test_the_plain_network_carries_nothing_that_trains(run):

@@ -1,6 +1,7 @@
 """Reading checkpoints: plain data only, and one clear line when that is not what the file holds."""
 
 import pickle
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -25,8 +26,14 @@ def load_autoencoder(path: str | Path, map_location: Any = "cpu") -> Autoencoder
     saved = checkpoint["hyper_parameters"]
     wanted = ("input_shape", "scaled", *names(Network))
     model = Autoencoder(**{name: saved[name] for name in wanted if name in saved})
-    model.load_state_dict(checkpoint["state_dict"])
+    restore(model, checkpoint)
     return model.to(map_location).eval()
+
+
+def restore(model: Autoencoder, checkpoint: Mapping[str, Any]) -> None:
+    """Give a model the weights of a checkpoint, and the names that the columns of its data had, if any."""
+    model.load_state_dict(checkpoint["state_dict"])
+    model.columns = checkpoint.get("data", {}).get("columns")
 
 
 def read_checkpoint(path: str | Path, map_location: Any = "cpu") -> dict[str, Any]:

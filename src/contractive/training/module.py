@@ -10,7 +10,7 @@ from torch.optim.lr_scheduler import ReduceLROnPlateau
 
 from contractive.nn.settings import Network
 from contractive.objective import loss, seed_step, warmed_up
-from contractive.runs.checkpoints import read_checkpoint
+from contractive.runs.checkpoints import read_checkpoint, restore
 from contractive.settings import names, prefixed
 from contractive.training.history import NonFiniteLossError, StepHistory
 from contractive.training.optimizers import make_optimizer, make_scheduler, replay
@@ -96,7 +96,7 @@ class ContractiveAutoencoder(ScaledByData):
         """
         checkpoint = read_checkpoint(checkpoint_path, map_location)
         model = cls(**{**checkpoint["hyper_parameters"], **settings})
-        model.load_state_dict(checkpoint["state_dict"])
+        restore(model, checkpoint)
         model.scaling_is_own = True
         return model.to(map_location).eval()
 
