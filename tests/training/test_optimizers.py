@@ -9,7 +9,6 @@ from torch.optim import lr_scheduler
 
 from contractive import ContractiveAutoencoder
 from contractive.training import fit
-from contractive.training.callbacks.checkpoints import BestCheckpoint, LastCheckpoint
 from contractive.training.optimizers import make_optimizer, make_scheduler
 from contractive.training.settings import OPTIMIZERS, PLATEAU, SCHEDULES, Scheduler
 
@@ -36,7 +35,7 @@ def rates(directory, scheduler, *, epochs=3, lr=1e-3, optimizer="Adam", **settin
         "trainer": {"max_epochs": epochs},
         **settings,
     }
-    run = fit(settings, directory=directory, callbacks=[seen, BestCheckpoint(), LastCheckpoint()])
+    run = fit(settings, directory=directory, callbacks=[seen])
     return run, seen.seen
 
 

@@ -7,16 +7,15 @@ was measured; a cell may be empty.
 import csv
 import logging
 import math
-from collections.abc import Mapping
 from pathlib import Path
 from typing import BinaryIO
 
-from contractive.runs.files import csv_text, write_atomically
+from contractive.runs.files import append, csv_text, write_atomically
 
 FILE = "curves.csv"
 MOST_BYTES = 2**25  # some 200,000 epochs
 LONGEST_LINE = 2**16
-Row = Mapping[str, float]
+Row = dict[str, float]
 
 log = logging.getLogger(__name__)
 
@@ -31,13 +30,13 @@ class CurveWriter:
 
     def __init__(self, directory: Path, step: int) -> None:
         self.path = directory / FILE
-        self._rewrite([row for row in self._rows() if row["step"] <= step])
+        kept = [row for row in self._rows() if row["step"] <= step]
+        self._rewrite([row | {name: int(row[name]) for name in ("epoch", "step")} for row in kept])
 
     def add(self, row: Row) -> None:
         """Add the row of one epoch; a column that is new is empty in the rows above."""
         if row.keys() <= self._columns.keys():
-            with self.path.open("a", newline="") as file:
-                file.write(csv_text([{**self._columns, **row}]).splitlines(keepends=True)[1])
+            append(self.path, csv_text([{**self._columns, **row}]).splitlines(keepends=True)[1])
         else:
             self._rewrite([*self._rows(), row])
 

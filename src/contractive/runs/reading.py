@@ -9,6 +9,7 @@ from types import NoneType
 from typing import Any
 
 from contractive.runs.curves import FILE, Row, read_curves
+from contractive.runs.files import UNFINISHED
 from contractive.runs.untrusted import parse_yaml, printable, read_text
 
 FINISHED = "finished"
@@ -161,7 +162,8 @@ def _curves(run: Run, directory: Path) -> Sequence[Row]:
 def _pictures(run: Run, folder: Path) -> dict[str, Path]:
     """The pictures by their tags, in the order in which they were drawn."""
     try:
-        found = [path for path in folder.rglob("*.png") if path.is_file()]
+        paths = (path for path in folder.rglob("*.png") if not UNFINISHED.fullmatch(path.name))
+        found = [path for path in paths if path.is_file()]
         found.sort(key=lambda path: (path.stat().st_mtime_ns, path))
     except (OSError, RecursionError) as error:
         run.warnings.append(f"pictures cannot be read ({_text(error)})")

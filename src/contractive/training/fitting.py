@@ -20,19 +20,22 @@ from lightning.pytorch.callbacks import Checkpoint, ProgressBar
 from lightning.pytorch.loggers import Logger, TensorBoardLogger
 from omegaconf import DictConfig, OmegaConf
 
-from contractive.nn.settings import Network
 from contractive.runs.checkpoints import read_checkpoint
-from contractive.runs.files import write_atomically
+from contractive.runs.files import remove_unfinished, write_atomically
 from contractive.runs.reading import flat
 from contractive.settings import default, names, nearest, prefixed
-from contractive.training.callbacks.checkpoints import FOLDER, BestCheckpoint, LastCheckpoint, carry_over_best
-from contractive.training.callbacks.interrupt import SaveOnInterrupt
+from contractive.training.callbacks.checkpoints import FOLDER, Checkpoints
 from contractive.training.callbacks.record import Record
+from contractive.training.checkpoint_io import PairedCheckpointIO
 from contractive.training.datamodule import DataModule
 from contractive.training.evaluation import evaluate
 from contractive.training.module import ContractiveAutoencoder
 from contractive.training.optimizers import check_arguments
+from contractive.training.resuming import begin_anew, take_up
 from contractive.training.settings import Model, Optimizer, Scheduler, TopLevel, Trainer
+from contractive.training.signals import Interrupted, Signals
+
+log = logging.getLogger(__name__)
 
 COMPARED = ("lam", "hidden", "activation", "reconstruction")  # of the model, beside lr, source and seed
 GROUPS = {"model": Model, "optimizer": Optimizer, "scheduler": Scheduler, "trainer": Trainer}
@@ -66,8 +69,8 @@ def fit(
             ``ckpt_path`` beside them, in plain containers or as Hydra composes them. What is left out has the
             default that it has on the command line.
         directory: where the run is written.
-        callbacks: instead of those that ``settings["callbacks"]`` describes by ``_target_``; by default the
-            two checkpoints, one more when the run is interrupted, and the curves.
+        callbacks: instead of those that ``settings["callbacks"]`` describes by ``_target_``, by default the
+            curves. The checkpoints come on top.
         loggers: instead of those that ``settings["logger"]`` describes; by default none.
 
     Raises:
@@ -87,7 +90,7 @@ def fit(
     nodes = {name: given.pop(name, None) for name in ("callbacks", "logger")}
     seed, resumed = given["seed"], given["ckpt_path"]
     check_arguments("trainer", lightning.Trainer, given["trainer"])
-    with _quiet():
+    with _quiet(), Signals() as signals, _saying_how_to_go_on(directory):
         seed_everything(seed, verbose=False)
         data = DataModule(**given["data"], seed=seed)
         data.prepare_data()
@@ -102,15 +105,22 @@ def fit(
             **given["model"],
         )
         directory.mkdir(parents=True, exist_ok=True)
-        if resumed is not None:
-            check_resumable(model, Path(resumed), given["trainer"]["max_epochs"], directory)
+        remove_unfinished(directory)
+        arguments, earlier = given["trainer"], None
+        if resumed is None:
+            begin_anew(directory)
+        else:
+            earlier = take_up(Path(resumed), model, arguments["max_epochs"], directory)
+            if earlier.trained:
+                arguments = {**arguments, "max_epochs": earlier.epochs}
         if callbacks is None and nodes["callbacks"] is None:
-            callbacks = [BestCheckpoint(), LastCheckpoint(), SaveOnInterrupt(), Record()]
+            callbacks = [Record()]
         elif callbacks is None:
             callbacks = [instantiate(node) for node in nodes["callbacks"].values() if node]
         if loggers is None:
             loggers = [_logger(node, directory) for node in (nodes["logger"] or {}).values() if node]
-        trainer = _trainer(given["trainer"], directory, callbacks, loggers)
+        saving = Checkpoints(given["save_every_seconds"], signals, earlier.best if earlier else None)
+        trainer = _trainer(arguments, directory, [*callbacks, saving], loggers)
         # Lightning has torch ask the driver's management library for GPUs, so as not to spoil a later fork.
         # Adam asks at every step, and nothing forks from here on.
         os.environ["PYTORCH_NVML_BASED_CUDA_CHECK"] = "0"
@@ -131,12 +141,13 @@ def fit(
         epochs = best_epoch = trainer.current_epoch
         best, last = directory / FOLDER / "best.ckpt", directory / FOLDER / "last.ckpt"
         # Without checkpoints, as in a quick look at one batch, the last epoch has to do.
-        if any(isinstance(c, BestCheckpoint) and c.best_model_path for c in trainer.checkpoint_callbacks):
+        if saving.best is not None and best.is_file():
             checkpoint = read_checkpoint(best)
             model.load_state_dict(checkpoint["state_dict"])
             best_epoch = checkpoint["epoch"] + 1
         metrics = evaluate(trainer, model, data)
         metrics |= {"epochs": epochs, "best_epoch": best_epoch, "seconds": time.monotonic() - start}
+        signals.leave_if_asked()
         if trainer.is_global_zero:
             write_atomically(directory / "metrics.json", json.dumps(metrics, indent=2) + "\n")
         for logger in trainer.loggers:
@@ -147,30 +158,6 @@ def fit(
                 logger.log_hyperparams(compared, tested, step=trainer.global_step)
                 logger.finalize("success")
     return Run(directory, metrics, model.eval(), data, epochs, best_epoch, best, last)
-
-
-def check_resumable(model: ContractiveAutoencoder, path: Path, max_epochs: int, directory: Path) -> None:
-    """Check that a checkpoint fits the model and that there is something left to do.
-
-    Raises:
-        FileNotFoundError: if there is no such checkpoint.
-        ValueError: if it is unreadable, was made by another model, or is as far as the run is to go.
-    """
-    checkpoint = read_checkpoint(path)
-    saved, configured = dict(checkpoint["hyper_parameters"]), dict(model.hparams)
-    shapes = {name: tensor.shape for name, tensor in checkpoint["state_dict"].items()}
-    if shapes != {name: tensor.shape for name, tensor in model.state_dict().items()}:
-        network = ("input_shape", "scaled", *names(Network))
-        differences = ", ".join(
-            f"{n}={saved.get(n)} (here {configured[n]})" for n in network if saved.get(n) != configured[n]
-        )
-        raise ValueError(f"ckpt_path: the checkpoint {str(path)!r} is of another model: {differences}")
-    if checkpoint["epoch"] + 1 >= max_epochs:
-        trained = f"{str(path)!r} has already been trained for {checkpoint['epoch'] + 1} epochs"
-        raise ValueError(f"ckpt_path: {trained}: ask for more than trainer.max_epochs={max_epochs}")
-    # Losses compare only where the objective is the same.
-    if all(saved.get(name) == configured[name] for name in ("lam", "reconstruction")):
-        carry_over_best(path, directory)
 
 
 def compared_settings(settled: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict[str, Any]:
@@ -215,7 +202,20 @@ def _trainer(
         if arguments.get(flag) is False:
             callbacks = [callback for callback in callbacks if not isinstance(callback, kind)]
     own = {"enable_progress_bar": any(isinstance(c, ProgressBar) for c in callbacks), **arguments}
+    plugins = arguments.get("plugins") or []
+    own["plugins"] = [*([plugins] if isinstance(plugins, str) else plugins), PairedCheckpointIO()]
     return lightning.Trainer(**own, default_root_dir=directory, callbacks=[*callbacks], logger=[*loggers])
+
+
+@contextmanager
+def _saying_how_to_go_on(directory: Path) -> Iterator[None]:
+    try:
+        yield
+    except Interrupted as interrupted:
+        last = directory / FOLDER / "last.ckpt"
+        how = f"; to go on: ckpt_path={last}" if last.is_file() else ", before anything was saved"
+        log.warning("Interrupted by %s%s", interrupted.number.name, how)
+        raise
 
 
 @contextmanager

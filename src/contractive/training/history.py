@@ -1,6 +1,7 @@
 """What the training steps computed, kept on the device until it is time to look."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -67,6 +68,19 @@ class StepHistory:
         """Averages over the examples of the epoch, which starts anew; :meth:`drain` first."""
         sums, self._epoch_sums = self._epoch_sums, torch.zeros_like(self._epoch_sums)
         return self._means(sums)
+
+    def state_dict(self) -> dict[str, Any]:
+        """All that is known of the epoch so far, for a run that goes on in its middle."""
+        rows = torch.stack(self._rows).cpu() if self._rows else torch.empty(0, len(self.terms))
+        known = {"rows": rows, "steps": list(self._steps), "sizes": list(self._sizes)}
+        return {"terms": list(self.terms), "sums": self._epoch_sums.clone(), **known}
+
+    def load_state_dict(self, state: Mapping[str, Any], device: torch.device) -> None:
+        """Go on from there, unless it is about other terms, with rows on ``device``."""
+        if tuple(state["terms"]) == self.terms:
+            self._rows = list(state["rows"].to(device))
+            self._steps, self._sizes = list(state["steps"]), list(state["sizes"])
+            self._epoch_sums = state["sums"]
 
     def check(self) -> Tensor:
         """The rows since the last reading, ``(steps, terms)``.

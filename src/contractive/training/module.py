@@ -44,8 +44,6 @@ class ContractiveAutoencoder(ScaledByData):
     (torch.Size([5, 16]), torch.Size([5, 1, 8, 8]))
     """
 
-    _history: StepHistory  # of the training that is under way
-
     def __init__(
         self,
         input_shape: Sequence[int],
@@ -69,6 +67,8 @@ class ContractiveAutoencoder(ScaledByData):
         self.rates: dict[str, float] = {}  # lam and lr of the last step
         self._other_rates = False  # whether the run that is resumed was asked for others
         self._generator: torch.Generator | None = None
+        self._history = StepHistory(self.terms, capacity=1)
+        self._earlier: dict[str, Any] | None = None  # the history of the run that is resumed
 
     @property
     def lam(self) -> float:
@@ -119,8 +119,13 @@ class ContractiveAutoencoder(ScaledByData):
         if not isinstance(scheduler, ReduceLROnPlateau):
             scheduler.step()
 
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Add what is known of the epoch so far."""
+        checkpoint["history"] = self._history.state_dict()
+
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """See whether the run that is resumed learns at the rates that this one is asked to learn at."""
+        """Go on in the epoch; see whether the run that is resumed learns at the rates asked for now."""
+        self._earlier = checkpoint.get("history")
         saved = {"scheduler": {}} | checkpoint["hyper_parameters"]
         self._other_rates = any(saved[name] != self.hparams[name] for name in ("optimizer", "scheduler"))
         if self._other_rates:
@@ -157,6 +162,11 @@ class ContractiveAutoencoder(ScaledByData):
     def on_train_start(self) -> None:
         """Make room for the steps between two looks at them; learn at the rates that were asked for."""
         self._history = StepHistory(self.terms, capacity=self.trainer.log_every_n_steps)  # type: ignore[attr-defined]
+        if self._earlier is not None:
+            self._history.load_state_dict(self._earlier, self.device)
+            self._earlier = None
+            # The last step before the run stopped may have been the one after which they are read.
+            self.on_train_batch_end()
         if self._other_rates:
             # A checkpoint brings back its own; what this run was asked for has the last word.
             self.trainer.optimizers[0].param_groups[0].update(self._at_start)
@@ -165,7 +175,7 @@ class ContractiveAutoencoder(ScaledByData):
                 replay(config.scheduler, self.global_step if by_step else self.current_epoch)
         self._other_rates = False
 
-    def on_train_batch_end(self, outputs: Any, batch: Batch, batch_idx: int) -> None:
+    def on_train_batch_end(self, *args: Any) -> None:
         """Log the averages of the last steps once there are enough of them."""
         if self._history.full:
             self._log_steps(self._history.drain())

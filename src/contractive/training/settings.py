@@ -109,6 +109,9 @@ class TopLevel(Settings):
 
     seed: int = setting(0, "what weights, splits, order and noise depend on", low=0)
     ckpt_path: str | None = setting(None, "a checkpoint to continue from: RUN/checkpoints/last.ckpt")
+    save_every_seconds: float = setting(
+        30.0, "seconds of work after which checkpoints are saved at the latest; 0: at every step", low=0
+    )
     optimized_metric: str = setting(
         "val/loss", "what train.py returns, for Hydra's optimising sweepers", choices=METRICS
     )

@@ -1,57 +1,117 @@
-"""The two checkpoints of a run, ``best.ckpt`` and ``last.ckpt``."""
+"""When a run is saved: ``last.ckpt``, from which it can go on, and ``best.ckpt``."""
 
+import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from lightning import LightningModule, Trainer
-from lightning.pytorch.callbacks import ModelCheckpoint
+from lightning.pytorch.callbacks import Checkpoint
 
-from contractive.runs.files import write_atomically
+from contractive.training.checkpoint_io import KEEP, PairedCheckpointIO
+from contractive.training.signals import Signals
 
 FOLDER = "checkpoints"  # of a run's directory
+MONITOR = "val/loss"  # the lower, the better the epoch
+# In a checkpoint: which epoch was the best so far, and whether the run was stopped early.
+PROGRESS = "progress"
 
 
-class RunCheckpoint(ModelCheckpoint):
-    """A checkpoint in the run's own folder, at the end of an epoch; arguments are Lightning's."""
+class Checkpoints(Checkpoint):
+    """Saves both checkpoints after at most so many seconds of work, at the end, and when a signal comes.
 
-    def __init__(self, **options: Any) -> None:
-        super().__init__(enable_version_counter=False, save_on_train_epoch_end=True, **options)
+    Wherever that falls: between two steps, too. In between the best epoch is kept in memory. A signal then
+    ends the run; one that comes in a validation or while something is drawn does so once that is done.
+
+    ``last.ckpt`` names the epoch that ``best.ckpt`` is of. Should training fail, whatever for, the best epoch
+    so far becomes both.
+
+    Args:
+        every_seconds: how long to work between two savings at most.
+        signals: those that ask the run to stop.
+        best: the best epoch of the run that is resumed, as its checkpoint tells it.
+    """
+
+    def __init__(self, every_seconds: float, signals: Signals, best: dict[str, Any] | None = None) -> None:
+        self.every_seconds = every_seconds
+        self.signals = signals
+        self.best = best
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         """Find the folder: whatever loggers there are, it is the run's."""
-        self.dirpath = str(Path(trainer.default_root_dir).absolute() / FOLDER)
-        super().setup(trainer, pl_module, stage)
+        self._folder = Path(trainer.default_root_dir).absolute() / FOLDER
 
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Start the clock; from now on a signal waits until the run is saved."""
+        self._due = time.monotonic() + self.every_seconds
+        # Several processes would stop at different steps.
+        self.signals.patient = trainer.world_size == 1
+        # Lightning has put a handler of its own in front.
+        self.signals.listen()
 
-class BestCheckpoint(RunCheckpoint):
-    """``best.ckpt``: the epoch with the lowest validation loss."""
-
-    def __init__(self, monitor: str = "val/loss", mode: str = "min") -> None:
-        super().__init__(filename="best", monitor=monitor, mode=mode, auto_insert_metric_name=False)
-
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Continue from the best epoch of the run that is resumed, wherever that run lies."""
-        assert self.dirpath is not None
-        best, score = str(Path(self.dirpath) / "best.ckpt"), state_dict["best_model_score"]
-        if score is None or not Path(best).is_file():
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: Any, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        """Save if it is time and the run can go on from here; leave if a signal has come."""
+        if time.monotonic() < self._due and self.signals.received is None:
             return
-        self.best_model_score = self.kth_value = score
-        self.best_model_path = self.kth_best_model_path = best
-        self.best_k_models = {best: score}
+        if trainer.world_size == 1 and _is_whole(trainer, batch_idx):
+            # Raises if the steps since the last look were not finite: nothing of them is saved then.
+            pl_module.check_steps()
+            self._save(trainer)
+            self.signals.leave_if_asked()
+
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Keep the best epoch; save if it is time, or if this is the last one; leave if a signal has come."""
+        if trainer.fast_dev_run:  # type: ignore[attr-defined]
+            return
+        score = trainer.callback_metrics.get(MONITOR)
+        if score is not None and (self.best is None or score.item() < self.best["score"]):
+            epoch, step = trainer.current_epoch + 1, trainer.global_step
+            self.best = {"epoch": epoch, "step": step, "score": score.item()}
+            trainer.save_checkpoint(self._folder / "best.ckpt", storage_options=KEEP)
+        over = trainer.should_stop or trainer.current_epoch + 1 == trainer.max_epochs
+        over = over or trainer.global_step == trainer.max_steps
+        due = trainer.strategy.broadcast(time.monotonic() >= self._due)
+        if over or due or self.signals.received is not None:
+            self._save(trainer)
+            self.signals.leave_if_asked()
+
+    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """All is saved: from now on a signal ends the run at once."""
+        self.signals.patient = False
+        self.signals.leave_if_asked()
+
+    def on_save_checkpoint(
+        self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]
+    ) -> None:
+        """Add what a run that goes on has to know."""
+        checkpoint[PROGRESS] = {"best": self.best, "stopped": trainer.should_stop}
+
+    def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
+        """Save what is kept in memory, unless that is what failed."""
+        files = trainer.strategy.checkpoint_io
+        if trainer.is_global_zero and isinstance(files, PairedCheckpointIO):
+            with suppress(OSError), self.signals.saving():
+                files.save_kept(self._folder / "last.ckpt")
+
+    def _save(self, trainer: Trainer) -> None:
+        with self.signals.saving():
+            trainer.save_checkpoint(self._folder / "last.ckpt")
+        self._due = time.monotonic() + self.every_seconds
 
 
-class LastCheckpoint(RunCheckpoint):
-    """``last.ckpt``: the end of the last epoch."""
+def _is_whole(trainer: Trainer, batch_idx: int) -> bool:
+    """Whether a run can go on from the end of this step as if it had not stopped.
 
-    def __init__(self) -> None:
-        super().__init__(filename="last")
-
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Nothing to continue from: the run writes its own file."""
-
-
-def carry_over_best(ckpt_path: Path, directory: Path) -> None:
-    """Copy the best checkpoint that lies beside the one to resume from: no later epoch may beat it."""
-    best, target = ckpt_path.parent / "best.ckpt", directory / FOLDER / "best.ckpt"
-    if best.is_file() and best.resolve() != target.resolve():
-        write_atomically(target, best.read_bytes())
+    Lightning makes up neither for a validation that was due then, and for the end of an epoch, nor for
+    gradients that were gathered over several batches.
+    """
+    in_epoch = batch_idx + 1
+    stops = trainer.should_stop or trainer.global_step == trainer.max_steps
+    if stops or in_epoch >= trainer.num_training_batches:
+        return False
+    every_epochs = trainer.check_val_every_n_epoch is not None
+    counted = in_epoch if every_epochs else trainer.fit_loop.total_batch_idx + 1
+    validates = trainer.val_check_batch and counted % trainer.val_check_batch == 0
+    return in_epoch % trainer.accumulate_grad_batches == 0 and not validates

@@ -17,6 +17,7 @@ class Record(Callback):
 
     _writer: CurveWriter | None = None
     _row: dict[str, float] | None = None  # what is known of a row that is not yet written
+    _validated = False  # in this epoch; in others Lightning still knows the figures of an earlier one
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Go on from where the checkpoint was, or begin."""
@@ -26,6 +27,10 @@ class Record(Callback):
     def on_train_batch_start(self, trainer: Trainer, *args: Any) -> None:
         """Note the rate of this step: at the end of the epoch that of the next one may be set already."""
         self._lr: float = trainer.optimizers[0].param_groups[0]["lr"]
+
+    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Note that there are figures of this epoch."""
+        self._validated = not trainer.sanity_checking
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Begin a row: the averages of the epoch are there once the module has logged them, after this."""
@@ -40,8 +45,10 @@ class Record(Callback):
         for tag, value in known.items():
             # What is logged by step and by epoch has three names; the plain one is then that of the epoch.
             is_copy = tag.removesuffix("_epoch").removesuffix("_step") in known.keys() - {tag}
-            if tag.startswith(("train/", "val/")) and not is_copy:
+            is_stale = tag.startswith("val/") and not self._validated
+            if tag.startswith(("train/", "val/")) and not is_copy and not is_stale:
                 row[tag] = value.item()
+        self._validated = False
         self._writer.add(row)
 
     # Before the checkpoint of its epoch is written: no checkpoint is to be ahead of the curves.

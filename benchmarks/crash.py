@@ -1,0 +1,218 @@
+"""Kills runs at random moments, resumes them, and compares them with the same run never stopped.
+
+    python benchmarks/crash.py --root DIR                  # 100 runs of all kinds; DIR holds MNIST/raw
+    python benchmarks/crash.py --trials 20 --kinds digits probes
+
+Compared bit for bit: weights, state of the optimiser and the schedule, the best checkpoint, all figures and
+curves. Exit code 1 if anything differs. Every run is forked from a process that has imported everything, and
+has its TMPDIR on another file system, where there is one.
+"""
+
+import argparse
+import contextlib
+import json
+import os
+import random
+import signal
+import sys
+import tempfile
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+REPOSITORY = Path(__file__).parents[1]
+sys.path.insert(0, str(REPOSITORY))
+
+COMPARED = ("state_dict", "optimizer_states", "lr_schedulers", "epoch", "global_step", "history", "progress")
+KILLS = {  # the signals that a run gets, one after the other
+    "SIGKILL": [signal.SIGKILL],
+    "SIGTERM": [signal.SIGTERM],
+    "SIGINT": [signal.SIGINT],
+    "SIGHUP": [signal.SIGHUP],
+    "SIGINT twice": [signal.SIGINT, signal.SIGINT],
+}
+DRAWN = [f"+callbacks.{name}.every_n_epochs=1" for name in ("pictures", "geometry")]
+SMALL = ["callbacks=minimal", "logger=none", "~callbacks.progress"]
+
+
+@dataclass
+class Outcome:
+    """How one process ended."""
+
+    code: int  # 0, or what a shell would call it
+    seconds: float
+    output: str
+
+
+def kinds(folder: Path, root: str) -> dict[str, list[str]]:
+    """The runs, by what they are about."""
+    stored = folder / "stored.npy"
+    np.save(stored, np.random.default_rng(0).random((6000, 64), dtype=np.float32))
+    stochastic = ["model/penalty=hutchinson", "model/corruption=masking", "model.lam_warmup_epochs=2"]
+    return {
+        "digits": ["model.hidden=[32]", "trainer.max_epochs=6", *DRAWN],
+        "mnist": [*SMALL, "data=mnist", f"data.root={root}", "trainer.max_epochs=3", "data.batch_size=1000"],
+        "stored": [
+            *SMALL,
+            "data=array",
+            f"data.path={stored}",
+            "data.in_memory_mib=1",
+            "trainer.max_epochs=3",
+        ],
+        "probes": [*SMALL, *stochastic, "scheduler=plateau", "scheduler.patience=0", "trainer.max_epochs=12"],
+    }
+
+
+def run(
+    arguments: list[str], log: Path, kill: list[signal.Signals] | None = None, after: float = 0.0
+) -> Outcome:
+    """``python train.py …`` in a fork of this process, killed after so many seconds."""
+    start = time.monotonic()
+    child = os.fork()
+    if child == 0:
+        _be_train_py(arguments, log)
+    for number in kill or []:
+        while time.monotonic() - start < after and not _has_ended(child):
+            time.sleep(0.002)
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(child, number)
+        after += 0.02
+    status = os.waitpid(child, 0)[1]
+    code = os.waitstatus_to_exitcode(status)
+    return Outcome(
+        128 - code if code < 0 else code, time.monotonic() - start, log.read_text(errors="replace")
+    )
+
+
+def _has_ended(child: int) -> bool:
+    return os.waitid(os.P_PID, child, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+
+
+def _be_train_py(arguments: list[str], log: Path) -> None:
+    from contractive.commands.train import main_or_one_line
+
+    code = 70
+    try:
+        with log.open("w") as file:
+            os.dup2(file.fileno(), 1)
+            os.dup2(file.fileno(), 2)
+        shared = Path("/dev/shm")
+        tempfile.tempdir = None
+        os.environ["TMPDIR"] = str(shared if shared.is_dir() else tempfile.gettempdir())
+        sys.argv = ["train.py", *arguments]
+        main_or_one_line()
+        code = 0
+    except SystemExit as left:
+        code = left.code if isinstance(left.code, int) else 0 if left.code is None else 1
+        print(left.code, file=sys.stderr)
+    except KeyboardInterrupt:
+        code = 130
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+
+
+def differences(a: Any, b: Any, name: str = "") -> list[str]:
+    """Where two nested values differ, to the last bit."""
+    if isinstance(a, torch.Tensor) and isinstance(b, torch.Tensor):
+        same = a.dtype == b.dtype and torch.equal(a, b)
+    elif isinstance(a, Mapping) and isinstance(b, Mapping):
+        keys = dict.fromkeys((*a, *b))
+        return [d for key in keys for d in differences(a.get(key), b.get(key), f"{name}.{key}")]
+    elif isinstance(a, list | tuple) and isinstance(b, list | tuple) and len(a) == len(b):
+        return [d for i, (x, y) in enumerate(zip(a, b)) for d in differences(x, y, f"{name}[{i}]")]
+    else:
+        same = a == b
+    return [] if same else [name]
+
+
+def content(directory: Path) -> dict[str, Any]:
+    """All of a finished run that must not depend on whether it was stopped."""
+    found: dict[str, Any] = {}
+    for name in ("last", "best"):
+        checkpoint = torch.load(directory / "checkpoints" / f"{name}.ckpt", weights_only=True)
+        found[name] = {key: checkpoint[key] for key in COMPARED}
+    found["metrics"] = json.loads((directory / "metrics.json").read_text())
+    del found["metrics"]["seconds"]
+    found["curves"] = (directory / "curves.csv").read_text()
+    found["files"] = sorted(
+        str(path) for path in directory.rglob("*") if ".tmp" in path.name or ".next" in path.name
+    )
+    return found
+
+
+def trial(name: str, arguments: list[str], whole: dict[str, Any], seconds: float, folder: Path) -> str:
+    """Kill a run, once or twice, and resume it; what is wrong then, empty if nothing is."""
+    directory, log = folder / "run", folder / "log"
+    given = [*arguments, f"hydra.run.dir={directory}", f"save_every_seconds={seconds / 20:.3f}"]
+    last = directory / "checkpoints" / "last.ckpt"
+    story: list[str] = []
+    while True:
+        kill = random.choice(list(KILLS)) if len(story) < random.choice((1, 1, 2)) else ""
+        after = random.uniform(0.1, 1.0) * seconds
+        resumed = [f"ckpt_path={last}"] if last.is_file() else []
+        ended = run([*given, *resumed], log, KILLS.get(kill), after)
+        story.append(f"{kill} after {after:.2f} s, exit {ended.code}" if kill else f"exit {ended.code}")
+        expected = 128 + KILLS[kill][0] if kill else 0
+        finished = (directory / "metrics.json").is_file()
+        if ended.code != expected and not (ended.code == 0 and finished):
+            return f"{'; '.join(story)}: {ended.output[-1500:]}"
+        if finished:
+            break
+    wrong = differences(whole, content(directory))
+    return f"{'; '.join(story)}: differs in {', '.join(wrong)}" if wrong else ""
+
+
+def main() -> int:
+    """Print a table; 1 if a run differs."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--root", default="data", help="the folder that holds MNIST/raw")
+    parser.add_argument("--trials", type=int, default=100)
+    parser.add_argument("--kinds", nargs="+", default=[])
+    parser.add_argument("--seed", type=int, default=0)
+    asked = parser.parse_args()
+    random.seed(asked.seed)
+    torch.set_num_threads(1)
+    _import_everything()
+    failed = 0
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
+        runs = kinds(folder, str(Path(asked.root).absolute()))
+        chosen = asked.kinds or list(runs)
+        for number, name in enumerate(chosen):
+            directory = folder / f"{name}-whole"
+            arguments = runs[name]
+            ended = run([*arguments, f"hydra.run.dir={directory}"], folder / "log")
+            if ended.code:
+                print(ended.output)
+                return 1
+            whole, wrong = content(directory), []
+            count = asked.trials * (number + 1) // len(chosen) - asked.trials * number // len(chosen)
+            for i in range(count):
+                place = folder / f"{name}-{i}"
+                place.mkdir()
+                wrong.append(trial(name, arguments, whole, ended.seconds, place))
+            wrong = [each for each in wrong if each]
+            failed += len(wrong)
+            said = f"{count - len(wrong)} of {count} as if never stopped"
+            print(f"{name:10} {ended.seconds:5.1f} s whole   {said}", flush=True)
+            for each in wrong:
+                print(f"    {each}", flush=True)
+    return int(failed > 0)
+
+
+def _import_everything() -> None:
+
+    pass
+
+
+if __name__ == "__main__":
+    sys.exit(main())

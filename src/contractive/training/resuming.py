@@ -1,0 +1,120 @@
+"""What a run finds where it goes on: a checkpoint, the best epoch so far, whether there is anything to do."""
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from contractive.nn.settings import Network
+from contractive.runs.checkpoints import read_checkpoint
+from contractive.runs.files import write_atomically
+from contractive.settings import names
+from contractive.training.callbacks.checkpoints import FOLDER, PROGRESS
+from contractive.training.checkpoint_io import pending
+from contractive.training.module import ContractiveAutoencoder
+
+log = logging.getLogger(__name__)
+
+OBJECTIVE = ("lam", "lam_hessian", "reconstruction")  # losses compare only where it is the same
+
+
+@dataclass(frozen=True)
+class Resumed:
+    """Where a run goes on.
+
+    Args:
+        checkpoint: what it goes on from.
+        epochs: how many it has completed.
+        best: the best of them, as :class:`Checkpoints` describes it, if it is known and still there.
+        trained: whether nothing is left to do but to look at the best epoch.
+    """
+
+    checkpoint: dict[str, Any]
+    epochs: int
+    best: dict[str, Any] | None
+    trained: bool
+
+
+def take_up(path: Path, model: ContractiveAutoencoder, max_epochs: int, directory: Path) -> Resumed:
+    """Read the checkpoint to go on from, and bring the best epoch so far to the run's own directory.
+
+    Raises:
+        FileNotFoundError: if there is no such checkpoint.
+        ValueError: if it or the one of the best epoch is damaged, if it is of another model, or if it has
+            been trained for long enough.
+    """
+    checkpoint = read_checkpoint(path)
+    _check_same_network(path, checkpoint, model)
+    epochs = checkpoint["loops"]["fit_loop"]["epoch_progress"]["current"]["processed"]
+    progress = checkpoint.get(PROGRESS) or {"best": None, "stopped": False}
+    finished = (path.absolute().parents[1] / "metrics.json").is_file()
+    if epochs > max_epochs or (epochs == max_epochs and finished):
+        said = f"{str(path)!r} has been trained for {epochs} epochs, and there is nothing left to do"
+        raise ValueError(f"ckpt_path: {said}: ask for more than trainer.max_epochs={max_epochs}")
+    trained = epochs == max_epochs or (progress["stopped"] and not finished)
+    folder = directory / FOLDER
+    elsewhere = path.parent.resolve() != folder.resolve()
+    if elsewhere:
+        begin_anew(directory)
+    best = _bring_best(path, progress["best"], checkpoint["hyper_parameters"], model, folder)
+    if elsewhere and trained:
+        write_atomically(folder / "last.ckpt", path.read_bytes())
+    return Resumed(checkpoint, epochs, best, trained)
+
+
+def begin_anew(directory: Path) -> None:
+    """Remove what an earlier run left in the directory: nobody is to take it for that of the new one."""
+    best, last = directory / FOLDER / "best.ckpt", directory / FOLDER / "last.ckpt"
+    for stale in (last, best, pending(best), directory / "metrics.json"):
+        stale.unlink(missing_ok=True)
+
+
+def _check_same_network(path: Path, checkpoint: Mapping[str, Any], model: ContractiveAutoencoder) -> None:
+    saved, configured = checkpoint["hyper_parameters"], model.hparams
+    shapes = {name: tensor.shape for name, tensor in checkpoint["state_dict"].items()}
+    if shapes != {name: tensor.shape for name, tensor in model.state_dict().items()}:
+        network = ("input_shape", "scaled", *names(Network))
+        differences = ", ".join(
+            f"{n}={saved.get(n)} (here {configured[n]})" for n in network if saved.get(n) != configured[n]
+        )
+        raise ValueError(f"ckpt_path: the checkpoint {str(path)!r} is of another model: {differences}")
+
+
+def _bring_best(
+    path: Path,
+    named: dict[str, Any] | None,
+    saved: Mapping[str, Any],
+    model: ContractiveAutoencoder,
+    folder: Path,
+) -> dict[str, Any] | None:
+    """Put the best checkpoint that the one to resume from names into ``folder``.
+
+    Where the process was killed at the wrong moment it still lies beside its place.
+
+    Returns:
+        What it is, or ``None`` if there is none, or the run minimises something else from now on.
+    """
+    if named is None:
+        return None
+    if any(saved.get(name) != model.hparams[name] for name in OBJECTIVE):
+        log.warning("The best epoch so far does not count: its objective was another")
+        return None
+    beside, target = path.parent / "best.ckpt", folder / "best.ckpt"
+    for candidate in (pending(beside), beside):
+        if _is_best(candidate, named):
+            if candidate.resolve() != target.resolve():
+                write_atomically(target, candidate.read_bytes())
+            return named
+    said = "Epoch %d was the best so far, but %s is not of it: the best of those to come is kept"
+    log.warning(said, named["epoch"], beside)
+    return None
+
+
+def _is_best(path: Path, named: Mapping[str, Any]) -> bool:
+    if not path.is_file():
+        return False
+    try:
+        return (read_checkpoint(path).get(PROGRESS) or {}).get("best") == named
+    except ValueError as error:
+        raise ValueError(f"{error}; remove it to go on without the best epoch so far") from None

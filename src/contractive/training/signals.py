@@ -1,0 +1,76 @@
+"""Ctrl-C, SIGTERM and SIGHUP end a run, and its exit code says so."""
+
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType, TracebackType
+from typing import Any, Self
+
+# Windows knows no SIGHUP.
+SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
+
+
+class Interrupted(SystemExit):
+    """A signal ends the run, with the exit code that shells give to what it ends: 128 + its number."""
+
+    def __init__(self, number: signal.Signals) -> None:
+        super().__init__(128 + number)
+        self.number = number
+
+
+class Signals:
+    """What signals do while a run is under way.
+
+    A signal ends the run at once, wherever it is. Not so while it trains (``patient``): the first is only
+    noted, for the run to leave where its state is whole, and the second ends it at once. Nor while it saves:
+    what is half written would be lost. A signal that is ignored stays ignored, as under ``nohup``.
+
+    Entered in another thread than the main one, which alone may handle signals, it does nothing.
+    """
+
+    def __init__(self) -> None:
+        self.received: signal.Signals | None = None
+        self.patient = False
+        self._saving = False
+        self._before: dict[signal.Signals, Any] = {}
+
+    def __enter__(self) -> Self:
+        if threading.current_thread() is threading.main_thread():
+            before = {number: signal.getsignal(number) for number in SIGNALS}
+            self._before = {n: what for n, what in before.items() if what not in (None, signal.SIG_IGN)}
+        self.listen()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+        if isinstance(error, Interrupted) and error.number == signal.SIGINT:
+            # What Python itself makes of Ctrl-C, and what a notebook expects.
+            raise KeyboardInterrupt from None
+
+    def listen(self) -> None:
+        """Take the signals, also back from whoever has taken them since."""
+        for number in self._before:
+            signal.signal(number, self._receive)
+
+    def leave_if_asked(self) -> None:
+        """Raise ``Interrupted`` if a signal has come."""
+        if self.received is not None:
+            raise Interrupted(self.received)
+
+    @contextmanager
+    def saving(self) -> Iterator[None]:
+        """Let signals wait until something is written."""
+        self._saving = True
+        try:
+            yield
+        finally:
+            self._saving = False
+
+    def _receive(self, number: int, frame: FrameType | None) -> None:
+        again, self.received = self.received is not None, signal.Signals(number)
+        if not self._saving and (again or not self.patient):
+            raise Interrupted(self.received)
