@@ -23,7 +23,7 @@ from torch import Tensor
 from contractive.diagnostics.figures import figure_pixels
 from contractive.nn.scaling import to_float
 from contractive.runs.files import write_atomically
-from contractive.settings import check_integer
+from contractive.settings import check_integer, check_number
 from contractive.training.module import ContractiveAutoencoder
 
 if TYPE_CHECKING:
@@ -31,6 +31,9 @@ if TYPE_CHECKING:
     from torch.utils.tensorboard import SummaryWriter
 
 log = logging.getLogger(__name__)
+
+MOST_PERCENT = 5.0  # of the time of training, for all drawing together
+FIRST_COST = 0.5  # seconds that a drawing is taken to cost before there was one
 
 
 def tensorboard_writers(loggers: Sequence[Logger]) -> list[SummaryWriter]:
@@ -117,11 +120,20 @@ class Page:
             writer.add_histogram(f"view/{tag}", values, self.step)
 
     def _show(self, tag: str, pixels: np.ndarray) -> None:
-        for writer in tensorboard_writers(self.loggers):
-            writer.add_image(f"view/{tag}", pixels, self.step, dataformats="HWC")
+        from tensorboard.compat.proto.summary_pb2 import Summary
+
         file = io.BytesIO()
-        Image.fromarray(pixels.squeeze(2) if pixels.shape[2] == 1 else pixels).save(file, "PNG")
-        write_atomically(self.directory / "pictures" / f"{tag}.png", file.getvalue())
+        Image.fromarray(pixels.squeeze(2) if pixels.shape[2] == 1 else pixels).save(
+            file, "PNG", compress_level=1
+        )
+        png = file.getvalue()
+        height, width, channels = pixels.shape
+        shown = Summary.Image(height=height, width=width, colorspace=channels, encoded_image_string=png)
+        for writer in tensorboard_writers(self.loggers):
+            # As it is: add_image would make a PNG of it once more.
+            summary = Summary(value=[Summary.Value(tag=f"view/{tag}", image=shown)])
+            writer.file_writer.add_summary(summary, self.step)  # type: ignore[attr-defined]
+        write_atomically(self.directory / "pictures" / f"{tag}.png", png)
 
 
 class Drawing(Callback, ABC):
@@ -131,18 +143,25 @@ class Drawing(Callback, ABC):
     beside it is its cost: ``wall/<name>_seconds`` each time, and ``wall/<name>_percent`` of the time since
     training began. Where it draws pictures and the data are none, it does nothing and says nothing.
 
+    All that draw share ``most_percent`` of the time since training began. The last epoch is always drawn; an
+    earlier one only if there is room for it and for the last one. A line at the end tells what was left out.
+
     Args:
         every_n_epochs: how often.
         examples: how many examples of the validation split ``draw`` gets.
+        most_percent: of the time of training that drawing may take; 100 for any.
     """
 
     draws_pictures = False
 
-    def __init__(self, every_n_epochs: int, examples: int) -> None:
+    def __init__(self, every_n_epochs: int, examples: int, most_percent: float = MOST_PERCENT) -> None:
         check_integer("every_n_epochs", every_n_epochs, low=1)
         check_integer("examples", examples, low=2)
+        check_number("most_percent", most_percent, low=0, high=100)
         self.every_n_epochs = every_n_epochs
         self.examples = examples
+        self.most_percent = most_percent
+        self.drawn = self.left_out = 0
 
     @abstractmethod
     def draw(self, model: ContractiveAutoencoder, x: Tensor, page: Page) -> None:
@@ -152,14 +171,18 @@ class Drawing(Callback, ABC):
         """Start the clock."""
         self._started = time.monotonic()
         self._spent = 0.0
+        self._cost = FIRST_COST  # what one drawing takes, in seconds
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: Any) -> None:
-        """Draw, if it is time; on the first process only."""
+        """Draw, if it is time and there is time; on the first process only."""
         epoch = trainer.current_epoch + 1
         last = epoch == trainer.max_epochs or trainer.should_stop
         if not trainer.is_global_zero or not (last or epoch % self.every_n_epochs == 0):
             return
         began = time.monotonic()
+        if not last and not self._has_time(began - self._started, len(_drawing(trainer))):
+            self.left_out += 1
+            return
         page = Page(trainer.loggers, Path(trainer.default_root_dir), epoch, trainer.global_step)
         with looking_at(pl_module, self, epoch):
             x = validation_examples(trainer, self.examples)[0].to(pl_module.device)
@@ -167,7 +190,30 @@ class Drawing(Callback, ABC):
                 return
             self.draw(pl_module, x, page)
         now = time.monotonic()
-        self._spent += now - began
+        self.drawn += 1
+        self._cost = now - began
+        self._spent += self._cost
         cost = f"wall/{type(self).__name__.lower()}"
-        page.scalar(f"{cost}_seconds", now - began)
+        page.scalar(f"{cost}_seconds", self._cost)
         page.scalar(f"{cost}_percent", 100 * self._spent / (now - self._started))
+
+    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Say once, for all that draw, what was left out."""
+        drawing = _drawing(trainer)
+        told = [
+            f"{type(each).__name__.lower()} {each.left_out} of {each.left_out + each.drawn} times"
+            for each in drawing
+            if each.left_out
+        ]
+        if self is drawing[-1] and told:
+            why = f"to keep drawing under {self.most_percent:g} % of training"
+            log.info("Not drawn, %s: %s; +callbacks.NAME.most_percent=100 draws all", why, ", ".join(told))
+
+    def _has_time(self, elapsed: float, sharing: int) -> bool:
+        # One part more is the projector's, which draws when training is over.
+        part = self.most_percent / 100 * elapsed / (sharing + 1)
+        return self.most_percent == 100 or self._spent + 2 * self._cost <= part
+
+
+def _drawing(trainer: Trainer) -> list[Drawing]:
+    return [callback for callback in trainer.callbacks if isinstance(callback, Drawing)]  # type: ignore[attr-defined]

@@ -11,7 +11,7 @@ from contractive.diagnostics.figures import ratio_figure, spectrum_figure
 from contractive.nn.activations import record_of
 from contractive.runs.files import write_atomically
 from contractive.settings import check_integer
-from contractive.training.callbacks.drawing import Drawing, Page
+from contractive.training.callbacks.drawing import MOST_PERCENT, Drawing, Page
 from contractive.training.module import ContractiveAutoencoder
 
 RADII = torch.logspace(-2, 1, 13)  # in units of the median distance between nearest neighbours
@@ -28,8 +28,14 @@ class Geometry(Drawing):
         spectrum_examples: how many of them for the spectrum, which costs most.
     """
 
-    def __init__(self, every_n_epochs: int = 20, examples: int = 128, spectrum_examples: int = 8) -> None:
-        super().__init__(every_n_epochs, examples)
+    def __init__(
+        self,
+        every_n_epochs: int = 20,
+        examples: int = 128,
+        spectrum_examples: int = 8,
+        most_percent: float = MOST_PERCENT,
+    ) -> None:
+        super().__init__(every_n_epochs, examples, most_percent)
         check_integer("spectrum_examples", spectrum_examples, low=1)
         self.spectrum_examples = spectrum_examples
 

@@ -4,9 +4,9 @@ import torch
 from torch import Tensor, nn
 
 from contractive.diagnostics import corrupted_reconstructions
-from contractive.diagnostics.figures import picture_table, signed_pictures
+from contractive.diagnostics.picture_table import picture_table, signed_pictures
 from contractive.settings import check_integer
-from contractive.training.callbacks.drawing import Drawing, Page
+from contractive.training.callbacks.drawing import MOST_PERCENT, Drawing, Page
 from contractive.training.module import ContractiveAutoencoder
 
 COLUMNS = 8
@@ -55,8 +55,14 @@ class Pictures(Drawing):
 
     draws_pictures = True
 
-    def __init__(self, every_n_epochs: int = 20, examples: int = 16, filters: int = 64) -> None:
-        super().__init__(every_n_epochs, examples)
+    def __init__(
+        self,
+        every_n_epochs: int = 20,
+        examples: int = 16,
+        filters: int = 64,
+        most_percent: float = MOST_PERCENT,
+    ) -> None:
+        super().__init__(every_n_epochs, examples, most_percent)
         check_integer("filters", filters, low=1)
         self.filters = filters
 
@@ -71,4 +77,4 @@ class Pictures(Drawing):
         rows = [row for name in names for row in (name, "g(f(·))")]
         columns = [f"x{i + 1}" for i in range(pairs.shape[2])]
         title = page.title("Reconstructions of corrupted inputs")
-        page.figure("corrupted", picture_table(pairs.flatten(0, 1), rows, columns, title))
+        page.picture("corrupted", picture_table(pairs.flatten(0, 1), rows, columns, title))

@@ -4,9 +4,9 @@ import torch
 from torch import Tensor
 
 from contractive.diagnostics import nearest_neighbours, tangent_walk, tangents
-from contractive.diagnostics.figures import picture_table, signed_pictures
+from contractive.diagnostics.picture_table import picture_table, signed_pictures
 from contractive.settings import check_integer
-from contractive.training.callbacks.drawing import Drawing, Page
+from contractive.training.callbacks.drawing import MOST_PERCENT, Drawing, Page
 from contractive.training.module import ContractiveAutoencoder
 
 WALKED = 2  # of the tangents, the leading ones
@@ -26,8 +26,15 @@ class Tangents(Drawing):
 
     draws_pictures = True
 
-    def __init__(self, every_n_epochs: int = 20, examples: int = 128, shown: int = 4, count: int = 6) -> None:
-        super().__init__(every_n_epochs, examples)
+    def __init__(
+        self,
+        every_n_epochs: int = 20,
+        examples: int = 128,
+        shown: int = 4,
+        count: int = 6,
+        most_percent: float = MOST_PERCENT,
+    ) -> None:
+        super().__init__(every_n_epochs, examples, most_percent)
         check_integer("shown", shown, low=1)
         check_integer("count", count, low=1)
         self.shown = shown
@@ -45,7 +52,7 @@ class Tangents(Drawing):
         columns = ["x", "g(f(x))", *(f"v{k}" for k in range(1, count + 1))]
         pictures = torch.cat([torch.stack([x, model(x)], 1), signed_pictures(directions)], 1)
         rows = [f"σ₁ = {v:.2g}" for v in values[:, 0].tolist()]
-        page.figure("tangents", picture_table(pictures, rows, columns, page.title("Leading tangents")))
+        page.picture("tangents", picture_table(pictures, rows, columns, page.title("Leading tangents")))
 
         distances = torch.linspace(-reach, reach, STEPS, device=x.device)
         directions = directions[:, :WALKED]
@@ -53,4 +60,4 @@ class Tangents(Drawing):
         rows = [f"x{i + 1}, v{k + 1}" for i in range(len(x)) for k in range(directions.shape[1])]
         columns = [f"t = {t:.1f}" for t in distances.tolist()]
         title = page.title("Walks g(f(x + t v))")
-        page.figure("tangent_walks", picture_table(walks.flatten(0, 1), rows, columns, title))
+        page.picture("tangent_walks", picture_table(walks.flatten(0, 1), rows, columns, title))
