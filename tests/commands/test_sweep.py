@@ -1,11 +1,20 @@
 """The table of a sweep."""
 
 import csv
+import io
 import json
+import subprocess
+import sys
+from types import SimpleNamespace
 
 import pytest
 
+import contractive.training.fitting
+from contractive.commands import train as command
+from contractive.commands.signals import last_words, say_last_words
 from contractive.commands.sweep import print_table, write_table
+from contractive.runs.directory import only_run_in
+from train import main
 
 
 @pytest.fixture
@@ -47,3 +56,127 @@ def test_the_printed_table_has_the_overridden_values_and_the_test_figures(sweep,
     printed = capsys.readouterr().out
     assert "model.lam" in printed and "0.1" in printed and "test/penalty" in printed
     assert "epochs" not in printed
+
+
+@pytest.fixture
+def swept(monkeypatch, tmp_path):
+    """``swept(*arguments)``: a sweep whose trainings are pretended; returns what each of them was given.
+
+    ``swept.stop_at(lam)`` lets one of them save a checkpoint and then be ended by a signal.
+    """
+    given, stops = [], []
+
+    def fit(config, directory):
+        given.append((config.model.lam, config.resume))
+        if config.model.lam in stops:
+            (directory / "checkpoints").mkdir()
+            (directory / "checkpoints" / "last.ckpt").touch()
+            raise SystemExit(143)
+        if config.model.lam > 99:
+            raise ValueError("it is\ntoo large")
+        with (
+            (tmp_path / "sweep" / "sweep.csv").open()
+            if (tmp_path / "sweep" / "sweep.csv").exists()
+            else io.StringIO() as file
+        ):
+            swept.seen.append(len(list(csv.DictReader(file))))
+        metrics = {
+            f"{s}/{t}": 1.0 + config.model.lam
+            for s in ("val", "test")
+            for t in ("loss", "reconstruction", "penalty")
+        }
+        metrics |= {"best_epoch": 1, "seconds": 2.0}
+        (directory / "metrics.json").write_text(json.dumps(metrics))
+        return SimpleNamespace(metrics=metrics, epochs=3, directory=directory, last=directory / "no.ckpt")
+
+    def swept(*arguments):
+        given.clear()
+        monkeypatch.setattr(sys, "argv", ["train.py", "-m", f"hydra.sweep.dir={tmp_path}/sweep", *arguments])
+        main()
+        return list(given)
+
+    monkeypatch.setattr(contractive.training.fitting, "fit", fit)
+    monkeypatch.setattr(command, "FULL_ERROR", False)
+    monkeypatch.setenv("HYDRA_FULL_ERROR", "1")
+    swept.given, swept.seen = given, []
+    swept.stop_at, swept.go_on = stops.append, stops.clear
+    return swept
+
+
+def rows(tmp_path):
+    with (tmp_path / "sweep" / "sweep.csv").open() as file:
+        return {row["job"]: row["status"] for row in csv.DictReader(file)}
+
+
+def test_a_sweep_that_was_stopped_is_taken_up_by_the_same_command(swept, tmp_path, capsys):
+    swept.stop_at(0.2)
+    with pytest.raises(SystemExit) as left:
+        swept("model.lam=0.1,0.2,0.3")
+    assert left.value.code == 143
+    say_last_words()
+    said = capsys.readouterr().out
+    assert "stopped with 1 runs finished" in said and f"hydra.sweep.dir={tmp_path}/sweep" in said
+    assert list(rows(tmp_path).values()) == ["finished", "not finished"]
+    swept.go_on()
+    last = next((tmp_path / "sweep").rglob("last.ckpt"))
+    assert swept("model.lam=0.1,0.2,0.3") == [(0.2, str(last)), (0.3, None)]
+    assert list(rows(tmp_path).values()) == ["finished"] * 3
+    assert swept("model.lam=0.1,0.2,0.3") == []
+    assert list(rows(tmp_path).values()) == ["finished"] * 3
+    assert not last_words
+
+
+def test_the_table_is_there_while_the_sweep_runs(swept):
+    swept("model.lam=0.1,0.2,0.3")
+    assert swept.seen == [0, 1, 2]
+
+
+def test_a_directory_of_another_sweep_is_refused_before_any_run(swept, tmp_path):
+    swept("model.lam=0.1,0.2")
+    before = rows(tmp_path)
+    for others, said in (
+        (["model.lam=0.1,0.3"], "this one is without model.lam=0.1,0.2, with model.lam=0.1,0.3"),
+        (["model.lam=0.1,0.2", "seed=3"], "this one is with seed=3"),
+    ):
+        with pytest.raises(SystemExit) as left:
+            swept(*others)
+        assert left.value.code.startswith("error: hydra.sweep.dir: ") and said in left.value.code
+        assert swept.given == [] and rows(tmp_path) == before
+
+
+def test_a_run_of_other_settings_in_the_place_of_a_job_is_not_taken_for_it(swept, tmp_path):
+    swept("model.lam=0.1,0.2")
+    config = next((tmp_path / "sweep").glob("1*")) / ".hydra" / "config.yaml"
+    config.write_text(config.read_text().replace("seed: 0", "seed: 5"))
+    with pytest.raises(FileExistsError, match=r"holds a run with other settings \(seed: 5 → 0\)"):
+        swept("model.lam=0.1,0.2")
+    assert swept.given == []
+    assert "seed: 5" in config.read_text()
+
+
+def test_a_sweep_in_the_directory_of_one_that_is_under_way_is_refused(swept, tmp_path):
+    swept("model.lam=0.1,0.2")
+    code = "import sys; from train import main; sys.argv[1:] = {arguments}; main()"
+    arguments = ["-m", f"hydra.sweep.dir={tmp_path}/sweep", "model.lam=0.1,0.2"]
+    with only_run_in(tmp_path / "sweep"):
+        done = subprocess.run(
+            [sys.executable, "-c", code.format(arguments=arguments)],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith(f"error: another run is under way in '{tmp_path}/sweep'")
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_a_job_that_fails_does_not_stop_the_others_and_the_sweep_ends_with_1(swept, tmp_path):
+    with pytest.raises(SystemExit, match="1 of 3 runs did not finish"):
+        swept("model.lam=0.1,100,0.3")
+    assert list(rows(tmp_path).values()) == ["finished", "error: it is too large", "finished"]
+
+
+def test_a_value_of_the_wrong_type_is_refused_before_any_run(swept):
+    with pytest.raises(Exception, match="abc"):
+        swept("model.lam=0.1,abc,0.3")
+    assert swept.given == []

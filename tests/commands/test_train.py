@@ -9,6 +9,7 @@ from omegaconf import OmegaConf
 import contractive.training.fitting
 from contractive.commands import train as command
 from contractive.commands.train import one_line
+from contractive.runs.directory import only_run_in
 from train import main
 
 
@@ -51,6 +52,14 @@ def test_a_sweep_refuses_an_unknown_key_in_every_run(argument, run_without_torch
             argument.split("=")[0].rsplit(".", 1)[-1].lstrip("+")
             in (tmp_path / job / "error.txt").read_text()
         )
+
+
+def test_a_directory_in_which_a_run_is_under_way_is_refused_in_one_line(run_without_torch, tmp_path):
+    with only_run_in(tmp_path):
+        done = run_without_torch("train.py", f"hydra.run.dir={tmp_path}")
+    said = f"error: another run is under way in '{tmp_path}': wait for it to end, or choose another directory"
+    assert (done.returncode, done.stdout, done.stderr.strip()) == (1, "", said)
+    assert {file.name for file in tmp_path.iterdir()} <= {".lock", "train.log"}
 
 
 @pytest.fixture
@@ -105,10 +114,7 @@ def test_the_summary_has_the_figures_and_what_to_type_next(trained, capsys):
     assert "Best of 4 epochs: 3" in printed
     assert "1.25" in printed and "2.5" in printed
     assert f"Written to {trained.directory} in 7 s" in printed
-    assert (
-        f"python train.py model.lam=0.5 optimized_metric=test/loss"
-        f" ckpt_path={trained.directory}/checkpoints/last.ckpt trainer.max_epochs=8\n"
-    ) in printed
+    assert f"python train.py resume={trained.directory} trainer.max_epochs=8\n" in printed
     assert f"tensorboard --logdir {trained.directory}\n" in printed
 
 

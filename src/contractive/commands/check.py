@@ -8,6 +8,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from contractive.commands.explain import unknown_key
 from contractive.data.settings import source_settings
+from contractive.runs.directory import LAST
 from contractive.settings import names, prefixed
 from contractive.training.settings import Model, Optimizer, Scheduler, TopLevel, Trainer
 
@@ -49,7 +50,7 @@ def check_config(config: Mapping[str, Any]) -> None:
                 known = ", ".join(config[group])
                 raise ValueError(f"{group}.{name} names no class: +{group}.{name}._target_=… ({known})")
     run = TopLevel.of({name: config[name] for name in names(TopLevel) if name in config})
-    if run.ckpt_path is not None and not Path(str(run.ckpt_path)).is_file():
-        raise FileNotFoundError(
-            f"ckpt_path: there is no file {run.ckpt_path!r}: name a run's checkpoints/last.ckpt"
-        )
+    for name in ("ckpt_path", "resume"):
+        path = getattr(run, name)
+        if path is not None and not Path(str(path)).is_file():
+            raise FileNotFoundError(f"{name}: there is no file {path!r}: name a run's {LAST}")

@@ -1,6 +1,7 @@
 """What Hydra and OmegaConf say of a mistake, in one line and with the nearest thing that exists."""
 
 import re
+from collections.abc import Iterator
 from difflib import get_close_matches
 
 from omegaconf import BooleanNode, DictConfig, FloatNode, IntegerNode, ListConfig, Node, ValidationError
@@ -80,10 +81,21 @@ def _wrong_type(error: BaseException | None) -> str | None:
 def _known_keys() -> dict[str, list[str]]:
     """Every setting, with what has it: a place of the configuration, or choices (``group=name``)."""
     keys: dict[str, list[str]] = {}
-    for path, cls in SCHEMAS.items():
+    for key, path in setting_keys():
         group, _, name = path.rpartition("/")
-        is_choice = name in groups().get(group, ())
-        prefix = {"run": ""}.get(path, (group if is_choice else path).replace("/", ".") + ".")
-        for setting in names(cls):
-            keys.setdefault(prefix + setting, []).append(f"{group}={name}" if is_choice else path)
+        keys.setdefault(key, []).append(f"{group}={name}" if _is_choice(path) else path)
     return keys
+
+
+def setting_keys() -> Iterator[tuple[str, str]]:
+    """Every setting by its full key, with the place or choice in ``SCHEMAS`` that owns it."""
+    for path, cls in SCHEMAS.items():
+        place = path.rpartition("/")[0] if _is_choice(path) else path
+        prefix = "" if path == "run" else place.replace("/", ".") + "."
+        for name in names(cls):
+            yield prefix + name, path
+
+
+def _is_choice(path: str) -> bool:
+    group, _, name = path.rpartition("/")
+    return name in groups().get(group, ())

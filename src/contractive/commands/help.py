@@ -9,6 +9,7 @@ from typing import Any
 
 from hydra import compose, initialize_config_dir
 
+from contractive.commands.arguments import with_quotes
 from contractive.commands.check import plain
 from contractive.commands.explain import groups
 from contractive.commands.schemas import CONFIG_DIR, schema_of
@@ -20,7 +21,7 @@ TEMPLATE = """Train a contractive autoencoder.
   python train.py model.lam=1e-3 trainer.max_epochs=5
   python train.py -m model.lam=0,1e-3,1e-2    a sweep, one run for each value
   python train.py data=mnist data.root=DIR    another data set
-  python train.py ckpt_path=RUN/checkpoints/last.ckpt trainer.max_epochs=200
+  python train.py resume=RUN trainer.max_epochs=200
   python train.py data=table --help           the settings of what is chosen
   tensorboard --logdir outputs
 
@@ -50,7 +51,7 @@ def print_help(arguments: list[str]) -> None:
     parser.add_argument("--config-path", "-cp", default=CONFIG_DIR, type=Path)
     parser.add_argument("--config-name", "-cn", default="config")
     flags, others = parser.parse_known_args(arguments)
-    overrides = [argument for argument in others if not argument.startswith("-")]
+    overrides = [with_quotes(each, sweeps=False) for each in others if not each.startswith("-")]
     with initialize_config_dir(str(flags.config_path.absolute()), version_base="1.3"):
         config = compose(flags.config_name, overrides=overrides, return_hydra_config=True)
     chosen = config.hydra.runtime.choices

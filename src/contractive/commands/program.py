@@ -4,6 +4,7 @@ import sys
 from importlib.metadata import version
 from pkgutil import resolve_name
 
+from contractive.commands.signals import leaving_quietly
 from contractive.settings import nearest
 
 #: Each command: where it lies below this package, and what it does.
@@ -40,9 +41,10 @@ def main(command: str | None = None) -> None:
     if name not in COMMANDS:
         hint = nearest(name, COMMANDS) or f"; there are {', '.join(COMMANDS)}"
         sys.exit(f"error: there is no command {name!r}{hint}")
-    run = resolve_name(f"contractive.commands.{COMMANDS[name][0]}")
     try:
-        run()
+        # From the imports on: they take their time.
+        with leaving_quietly():
+            resolve_name(f"contractive.commands.{COMMANDS[name][0]}")()
     except KeyboardInterrupt:
         sys.exit(130)
     except Exception as error:

@@ -18,12 +18,16 @@ from rich.console import Console
 from rich.table import Table
 
 from contractive.commands import schemas
+from contractive.commands.arguments import split_arguments, with_quotes
 from contractive.commands.check import check_config, plain
 from contractive.commands.explain import explain
 from contractive.commands.help import print_help
+from contractive.commands.resume import arguments_to_resume
 from contractive.commands.schemas import CONFIG_DIR
-from contractive.runs.directory import unused_directory
+from contractive.commands.sweep import take_up
+from contractive.runs.directory import command_to_resume, only_run_in, unused_directory
 from contractive.runs.files import write_atomically
+from contractive.training.recording import record_settings
 
 if TYPE_CHECKING:
     from contractive.training.fitting import Run
@@ -68,22 +72,37 @@ def main(config: DictConfig) -> float:
     for an optimising sweeper is then NaN.
     """
     job = HydraConfig.get()
-    directory = Path(job.runtime.output_dir)
+    directory, alone = Path(job.runtime.output_dir), job.mode != RunMode.MULTIRUN
     try:
-        (directory / "error.txt").unlink(missing_ok=True)  # of an earlier try in the same directory
-        # Again, since a sweep's jobs and a configuration of another run do not pass CheckConfig.
-        check_config(plain(config))
-        return train(config, directory)
+        with only_run_in(directory):
+            if not alone and (earlier := take_up(config, directory)):
+                return float(earlier[config.optimized_metric])
+            return job_in(directory, config)
     except Exception as error:
         line = one_line(error)
-        write_atomically(directory / "error.txt", line + "\n")
-        if job.mode != RunMode.MULTIRUN:
+        if alone:
             if FULL_ERROR:
                 raise
             # Hydra would put a line of its own above what is raised here.
             sys.exit(line)
         log.error(line, exc_info=FULL_ERROR)
+        if isinstance(error, BlockingIOError | FileExistsError):
+            raise  # the directory, and so its row in the table, is that of another run
         return math.nan
+
+
+def job_in(directory: Path, config: DictConfig) -> float:
+    """Check and train in a directory that is the job's own; why it failed is left there in ``error.txt``."""
+    (directory / "error.txt").unlink(missing_ok=True)  # of an earlier try
+    try:
+        if config.get("resume") is None:
+            record_settings(directory, config, None)
+        # Again, since a sweep's jobs and a configuration of another run do not pass CheckConfig.
+        check_config(plain(config))
+        return train(config, directory)
+    except Exception as error:
+        write_atomically(directory / "error.txt", one_line(error) + "\n")
+        raise
 
 
 def train(config: DictConfig, directory: Path) -> float:
@@ -107,14 +126,11 @@ def print_summary(run: "Run") -> None:
         table.add_row(term, f"{metrics[f'val/{term}']:.5g}", f"{metrics[f'test/{term}']:.5g}")
     Console().print(table)
     where = where.relative_to(Path.cwd()) if where.is_relative_to(Path.cwd()) else where
-    replaced = ("ckpt_path=", "trainer.max_epochs=")
-    given = [override for override in HydraConfig.get().overrides.task if not override.startswith(replaced)]
-    resume = [*given, f"ckpt_path={where}/checkpoints/last.ckpt", f"trainer.max_epochs={2 * epochs}"]
     print(f"Written to {where} in {metrics['seconds']:.0f} s")
     if any(run.directory.glob("events.out.tfevents.*")):
-        print(f"Look at it:  tensorboard --logdir {where}")
+        print(f"Look at it:  {shlex.join(['tensorboard', '--logdir', str(where)])}")
     if run.last.is_file():
-        print(f"Resume it:   python train.py {shlex.join(resume)}")
+        print(f"Resume it:   {command_to_resume(run.directory, f'trainer.max_epochs={2 * epochs}')}")
 
 
 def main_or_one_line() -> None:
@@ -128,11 +144,29 @@ def main_or_one_line() -> None:
         if {"-h", "--help"} & set(sys.argv):
             print_help(sys.argv[1:])
         else:
+            sys.argv[1:] = understandable(sys.argv[1:])
             main()
     except Exception as error:
         if FULL_ERROR:
             raise
         sys.exit(one_line(error))
+
+
+def understandable(arguments: list[str]) -> list[str]:
+    """The arguments as Hydra reads them: texts in quotes, and those of the run that ``resume=`` names.
+
+    Raises:
+        ValueError, FileNotFoundError: if there is no such run, or more is asked for than to go on with it.
+    """
+    flags, overrides = split_arguments(arguments)
+    sweeps = bool({"-m", "--multirun"} & set(flags))
+    named = [override for override in overrides if override.startswith(("resume=", "+resume="))]
+    others = [with_quotes(override, sweeps=sweeps) for override in overrides if override not in named]
+    if not named or named[-1].endswith(("=", "=null")):
+        return [*flags, *others]
+    if flags:
+        raise ValueError(f"resume= takes the configuration of its run: leave out {' '.join(flags)}")
+    return arguments_to_resume(named[-1].partition("=")[2], others)
 
 
 def one_line(error: BaseException) -> str:

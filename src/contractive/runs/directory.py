@@ -1,8 +1,22 @@
 """The directories of runs: claiming a new one, and finding those that are there."""
 
+import errno
+import logging
 import os
+import shlex
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+from filelock import FileLock, Timeout
+
+log = logging.getLogger(__name__)
+
+# What lies in the directory of a run, beside what its other files are called by those who write them.
+SETTINGS = ".hydra/config.yaml"
+OVERRIDES = ".hydra/overrides.yaml"
+LAST = "checkpoints/last.ckpt"
 # What makes a directory that of a run: any of these lies in it.
 MARKS = {".hydra", "metrics.json", "error.txt", "curves.csv"}
 
@@ -25,6 +39,58 @@ def unused_directory(path: str) -> str:
                 raise
         number += 1
         candidate = Path(f"{path}-{number}")
+
+
+def is_first_process() -> bool:
+    """Whether this is the only process of a run, or the first that torchrun, SLURM or Lightning started."""
+    ranks = (os.environ.get(name) for name in ("RANK", "LOCAL_RANK", "SLURM_PROCID"))
+    return next((rank for rank in ranks if rank is not None), "0") == "0"
+
+
+@contextmanager
+def only_run_in(directory: Path) -> Iterator[None]:
+    """Hold the directory of a run, which is made if need be, so that no other run writes to it meanwhile.
+
+    Whoever holds it already may hold it once more. The operating system lets go of what a process held that
+    has died. Of several processes that train together the first one holds it for all.
+
+    Raises:
+        BlockingIOError: if another run holds it.
+        OSError: if it cannot be made or written to.
+    """
+    directory.mkdir(parents=True, exist_ok=True)
+    if not is_first_process():
+        yield
+        return
+    lock = FileLock(directory / ".lock", timeout=0, is_singleton=True)
+    try:
+        lock.acquire()
+    except Timeout:
+        said = f"another run is under way in {str(directory)!r}"
+        raise BlockingIOError(f"{said}: wait for it to end, or choose another directory") from None
+    except OSError as error:
+        if error.errno not in (errno.ENOLCK, errno.EOPNOTSUPP):
+            raise
+        log.warning("%s cannot be locked (%s): let no other run write to it", directory, error.strerror)
+    try:
+        yield
+    finally:
+        if lock.lock_counter == 1:  # while it is held: whoever waits for it looks again
+            Path(lock.lock_file).unlink(missing_ok=True)
+        lock.release()
+
+
+def checkpoint_of(run: Path) -> Path:
+    """The checkpoint from which a run goes on: its last one, or that which ``run`` names itself."""
+    return run / LAST if run.is_dir() else run
+
+
+def command_to_resume(run: Path, *beside: str) -> str:
+    """What goes on with a run when it is pasted into a shell, whatever its directory is called."""
+    # A script of the user's own, or a notebook, does not read arguments.
+    program = ["python", sys.argv[0]] if Path(sys.argv[0]).name == "train.py" else ["contractive", "train"]
+    path = run.relative_to(Path.cwd()) if run.is_relative_to(Path.cwd()) else run
+    return shlex.join([*program, f"resume={path}", *beside])
 
 
 def find_runs(directory: Path) -> list[Path]:

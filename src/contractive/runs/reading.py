@@ -119,6 +119,20 @@ def flat(settings: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     return named
 
 
+def changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
+    """What differs between two groups of settings, nested or flat, one line for each.
+
+    >>> changes({"model": {"lam": 0.1}, "seed": 0}, {"model": {"lam": 0.2}, "seed": 0, "probe": 1})
+    ['model.lam: 0.1 → 0.2', 'probe: none → 1']
+    """
+    before, after = flat(old), flat(new)
+    return [
+        f"{name}: {before.get(name, 'none')} → {after.get(name, 'none')}"
+        for name in dict.fromkeys((*before, *after))
+        if before.get(name, ...) != after.get(name, ...)
+    ]
+
+
 def _read(run: Run, path: Path, parse: Callable[[str], Any], kind: type) -> Any:
     """The content of a file; empty, with a warning, where there is none of that kind."""
     try:

@@ -21,6 +21,14 @@ from lightning.pytorch.loggers import Logger, TensorBoardLogger
 from omegaconf import DictConfig, OmegaConf
 
 from contractive.runs.checkpoints import read_checkpoint
+from contractive.runs.directory import (
+    LAST,
+    SETTINGS,
+    checkpoint_of,
+    command_to_resume,
+    is_first_process,
+    only_run_in,
+)
 from contractive.runs.files import remove_unfinished, write_atomically
 from contractive.runs.reading import flat
 from contractive.settings import default, names, nearest, prefixed
@@ -31,6 +39,7 @@ from contractive.training.datamodule import DataModule
 from contractive.training.evaluation import evaluate
 from contractive.training.module import ContractiveAutoencoder
 from contractive.training.optimizers import check_arguments
+from contractive.training.recording import changed_settings, record_settings
 from contractive.training.resuming import begin_anew, take_up
 from contractive.training.settings import Model, Optimizer, Scheduler, TopLevel, Trainer
 from contractive.training.signals import Interrupted, Signals
@@ -76,6 +85,7 @@ def fit(
     Raises:
         ValueError, FileNotFoundError: if a setting, the data or the checkpoint to resume from are not as they
             should be.
+        BlockingIOError: if another run is under way in the directory.
         NonFiniteLossError: if a term of the loss becomes NaN or infinite.
 
     >>> import tempfile
@@ -88,9 +98,10 @@ def fit(
     directory = Path(directory).absolute()
     given = _completed(settings)
     nodes = {name: given.pop(name, None) for name in ("callbacks", "logger")}
-    seed, resumed = given["seed"], given["ckpt_path"]
+    seed = given["seed"]
+    resumed = given["ckpt_path"] if given["resume"] is None else checkpoint_of(Path(given["resume"]))
     check_arguments("trainer", lightning.Trainer, given["trainer"])
-    with _quiet(), Signals() as signals, _saying_how_to_go_on(directory):
+    with _quiet(), only_run_in(directory), Signals() as signals, _saying_how_to_go_on(directory):
         seed_everything(seed, verbose=False)
         data = DataModule(**given["data"], seed=seed)
         data.prepare_data()
@@ -104,13 +115,15 @@ def fit(
             scheduler=given["scheduler"],
             **given["model"],
         )
-        directory.mkdir(parents=True, exist_ok=True)
         remove_unfinished(directory)
         arguments, earlier = given["trainer"], None
         if resumed is None:
             begin_anew(directory)
         else:
             earlier = take_up(Path(resumed), model, arguments["max_epochs"], directory)
+            if is_first_process():
+                for change in changed_settings(Path(resumed), earlier.checkpoint["hyper_parameters"], given):
+                    log.warning("Goes on with another %s", change)
             if earlier.trained:
                 arguments = {**arguments, "max_epochs": earlier.epochs}
         if callbacks is None and nodes["callbacks"] is None:
@@ -126,12 +139,10 @@ def fit(
         os.environ["PYTORCH_NVML_BASED_CUDA_CHECK"] = "0"
         settled = flat(given)
         text = yaml.safe_dump(json.loads(json.dumps(given | nodes, default=str)), sort_keys=False)
-        # Hydra has written them already, if it composed them.
-        if trainer.is_global_zero and not (directory / ".hydra" / "config.yaml").is_file():
-            told = [] if isinstance(settings, DictConfig) else flat(settings or {}).items()
-            write_atomically(directory / ".hydra" / "config.yaml", text)
-            overrides = yaml.safe_dump([f"{name}={value}" for name, value in told])
-            write_atomically(directory / ".hydra" / "overrides.yaml", overrides)
+        if trainer.is_global_zero:
+            # Figures of an earlier end are none of what comes now.
+            (directory / "metrics.json").unlink(missing_ok=True)
+            record_settings(directory, settings, given | nodes)
         for logger in trainer.loggers:
             if isinstance(logger, TensorBoardLogger):
                 logger.experiment.add_text("config", "    " + text.replace("\n", "\n    "))
@@ -212,9 +223,12 @@ def _saying_how_to_go_on(directory: Path) -> Iterator[None]:
     try:
         yield
     except Interrupted as interrupted:
-        last = directory / FOLDER / "last.ckpt"
-        how = f"; to go on: ckpt_path={last}" if last.is_file() else ", before anything was saved"
-        log.warning("Interrupted by %s%s", interrupted.number.name, how)
+        saved = (directory / LAST).is_file()
+        log.warning(
+            "Interrupted by %s%s", interrupted.number.name, "" if saved else ", before anything was saved"
+        )
+        if (directory / SETTINGS).is_file():
+            log.warning("Resume it:   %s", command_to_resume(directory))
         raise
 
 

@@ -108,7 +108,11 @@ class TopLevel(Settings):
     """What stands beside the groups: what belongs to a run as a whole."""
 
     seed: int = setting(0, "what weights, splits, order and noise depend on", low=0)
-    ckpt_path: str | None = setting(None, "a checkpoint to continue from: RUN/checkpoints/last.ckpt")
+    resume: str | None = setting(
+        None,
+        "a run to go on with, in its own directory and with its own settings but for those given beside it",
+    )
+    ckpt_path: str | None = setting(None, "a checkpoint to begin a new run from: RUN/checkpoints/last.ckpt")
     save_every_seconds: float = setting(
         30.0, "seconds of work after which checkpoints are saved at the latest; 0: at every step", low=0
     )

@@ -1,0 +1,54 @@
+"""Ctrl-C, SIGTERM and SIGHUP outside of training: the exit code that a shell expects, and no traceback.
+
+Imports nothing that takes its time, so as to be in place before all that does.
+"""
+
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+from contractive.training.signals import SIGNALS
+
+#: What is still to be said, once, if a signal ends the program.
+last_words: list[Callable[[], None]] = []
+
+
+@contextmanager
+def leaving_quietly() -> Iterator[None]:
+    """Leave with 128 + the signal's number, unless the shell has the signal ignored."""
+    before = {number: signal.getsignal(number) for number in SIGNALS}
+    heard = {number: handler for number, handler in before.items() if handler != signal.SIG_IGN}
+    for number in heard:
+        signal.signal(number, _leave)
+    try:
+        yield
+    finally:
+        say_last_words()
+        for number, handler in heard.items():
+            signal.signal(number, handler)
+
+
+def say_last_words() -> None:
+    """Say what is still to be said."""
+    while last_words:
+        last_words.pop()()
+
+
+def _leave(number: int, frame: FrameType | None) -> None:
+    if not _importing(frame):
+        raise SystemExit(128 + number)
+    # An exception in the middle of an import may be swallowed, or come out as another one.
+    say_last_words()
+    sys.stdout.flush()
+    os._exit(128 + number)
+
+
+def _importing(frame: FrameType | None) -> bool:
+    while frame is not None:
+        if frame.f_code.co_filename.startswith("<frozen importlib"):
+            return True
+        frame = frame.f_back
+    return False

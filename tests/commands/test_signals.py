@@ -1,0 +1,49 @@
+"""A signal ends the program quietly, whatever it is about."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from contractive.commands.signals import last_words, leaving_quietly
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.mark.parametrize("module", ["omegaconf", "torch"])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_during_the_imports(module, number, tmp_path):
+    (tmp_path / f"{module}.py").write_text(
+        f"import os\nos.kill(os.getpid(), {int(number)})\nraise SystemError"
+    )
+    done = subprocess.run(
+        [sys.executable, "train.py", f"hydra.run.dir={tmp_path}/run"],
+        cwd=ROOT,
+        env=os.environ | {"PYTHONPATH": os.pathsep.join([str(tmp_path), str(ROOT / "src")])},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (128 + number, "")
+
+
+def test_afterwards_what_is_left_to_say_is_said():
+    said = []
+    last_words.append(lambda: said.append("the table"))
+    before = signal.getsignal(signal.SIGTERM)
+    with pytest.raises(SystemExit) as left, leaving_quietly():
+        os.kill(os.getpid(), signal.SIGTERM)
+    assert (left.value.code, said) == (143, ["the table"])
+    assert signal.getsignal(signal.SIGTERM) == before
+
+
+def test_a_signal_that_the_shell_has_ignored_stays_ignored():
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with leaving_quietly():
+            os.kill(os.getpid(), signal.SIGHUP)
+    finally:
+        signal.signal(signal.SIGHUP, before)
