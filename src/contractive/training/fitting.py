@@ -149,7 +149,7 @@ def fit(
             else:
                 logger.log_hyperparams(settled)
         trainer.fit(model, datamodule=data, ckpt_path=resumed, weights_only=True)
-        epochs = best_epoch = trainer.current_epoch
+        epochs = best_epoch = trainer.fit_loop.epoch_progress.current.processed
         best, last = directory / FOLDER / "best.ckpt", directory / FOLDER / "last.ckpt"
         # Without checkpoints, as in a quick look at one batch, the last epoch has to do.
         if saving.best is not None and best.is_file():

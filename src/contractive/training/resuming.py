@@ -53,11 +53,16 @@ def take_up(path: Path, model: ContractiveAutoencoder, max_epochs: int, director
         said = f"{str(path)!r} has been trained for {epochs} epochs, and there is nothing left to do"
         raise ValueError(f"ckpt_path: {said}: ask for more than trainer.max_epochs={max_epochs}")
     trained = epochs == max_epochs or (progress["stopped"] and not finished)
+    if trained and epochs < max_epochs:
+        log.warning(
+            "Training was stopped early, after epoch %d: only its best epoch is looked at now", epochs
+        )
     folder = directory / FOLDER
     elsewhere = path.parent.resolve() != folder.resolve()
     if elsewhere:
         begin_anew(directory)
     best = _bring_best(path, progress["best"], checkpoint["hyper_parameters"], model, folder)
+    pending(folder / "best.ckpt").unlink(missing_ok=True)
     if elsewhere and trained:
         write_atomically(folder / "last.ckpt", path.read_bytes())
     return Resumed(checkpoint, epochs, best, trained)
@@ -101,7 +106,7 @@ def _bring_best(
         log.warning("The best epoch so far does not count: its objective was another")
         return None
     beside, target = path.parent / "best.ckpt", folder / "best.ckpt"
-    for candidate in (pending(beside), beside):
+    for candidate in (beside, pending(beside)):
         if _is_best(candidate, named):
             if candidate.resolve() != target.resolve():
                 write_atomically(target, candidate.read_bytes())

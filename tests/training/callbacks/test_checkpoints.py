@@ -1,5 +1,6 @@
 """A run that is stopped, whenever that is, goes on as if nothing had happened."""
 
+import math
 import os
 import signal
 
@@ -9,6 +10,7 @@ from lightning.pytorch.callbacks import Callback
 
 from benchmarks.crash import content, differences
 from contractive.training import fit
+from contractive.training.callbacks.record import Record
 
 TINY = {
     "model": {"hidden": [8]},
@@ -33,17 +35,15 @@ class SignalAt(Callback):
 
 
 def stopped(settings, directory, *where):
-    """Let a signal stop a run, and return its exit code."""
+    """Let signals stop a run, and return its exit code."""
     with pytest.raises((SystemExit, KeyboardInterrupt)) as left:
-        fit(settings, directory=directory, callbacks=[*fit_callbacks(), SignalAt(*where)])
+        fit(settings, directory=directory, callbacks=[Record(), SignalAt(*where)])
     assert not (directory / "metrics.json").exists()
     return 130 if left.type is KeyboardInterrupt else left.value.code
 
 
-def fit_callbacks():
-    from contractive.training.callbacks.record import Record
-
-    return [Record()]
+def resumed(settings, directory):
+    return fit(settings | {"ckpt_path": str(directory / "checkpoints" / "last.ckpt")}, directory=directory)
 
 
 def last_of(directory):
@@ -51,11 +51,11 @@ def last_of(directory):
 
 
 def assert_goes_on_as_if_never_stopped(settings, tmp_path, *where):
-    whole = tmp_path / "whole"
-    fit(settings, directory=whole)
-    stopped(settings, tmp_path / "run", *where)
-    fit(settings | {"ckpt_path": str(tmp_path / "run/checkpoints/last.ckpt")}, directory=tmp_path / "run")
-    assert differences(content(whole), content(tmp_path / "run")) == []
+    fit(settings, directory=tmp_path / "whole")
+    code = stopped(settings, tmp_path / "run", *where)
+    resumed(settings, tmp_path / "run")
+    assert differences(content(tmp_path / "whole"), content(tmp_path / "run")) == []
+    return code
 
 
 @pytest.mark.parametrize(
@@ -80,4 +80,105 @@ def assert_goes_on_as_if_never_stopped(settings, tmp_path, *where):
 def test_it_goes_on_with_the_very_next_step(tmp_path, settings, step):
     settings = TINY | settings | {"model": TINY["model"] | settings.get("model", {})}
     assert_goes_on_as_if_never_stopped(settings, tmp_path, "on_train_batch_start", step, signal.SIGINT)
-    assert last_of(tmp_path / "run")["global_step"] == 18
+
+
+def trained(**trainer):
+    return TINY | {"trainer": TINY["trainer"] | trainer}
+
+
+@pytest.mark.parametrize(
+    ("settings", "step"),
+    [
+        (trained(accumulate_grad_batches=2), 1),
+        (trained(val_check_interval=2), 1),
+        (trained(check_val_every_n_epoch=2), 8),
+        (trained(max_steps=15), 14),
+        (TINY, 17),
+    ],
+    ids=["gradients gathered", "validated within", "not validated", "the last step", "the last epoch"],
+)
+def test_wherever_lightning_itself_would_lose_something(tmp_path, settings, step):
+    where = ("on_train_batch_start", step, signal.SIGHUP)
+    assert assert_goes_on_as_if_never_stopped(settings, tmp_path, *where) == 129
+
+
+@pytest.mark.parametrize(
+    ("hook", "step"),
+    [
+        ("on_validation_batch_start", 6),
+        ("on_train_epoch_end", 6),  # where pictures are drawn
+        ("on_save_checkpoint", 6),
+        ("on_train_end", 18),
+        ("on_test_batch_start", 0),
+        ("on_test_end", 0),
+    ],
+)
+def test_outside_of_the_steps_too(tmp_path, hook, step):
+    assert assert_goes_on_as_if_never_stopped(TINY, tmp_path, hook, step, signal.SIGTERM) == 143
+
+
+def test_before_anything_is_saved_it_leaves_nothing_and_says_so(tmp_path, caplog):
+    where = ("on_sanity_check_start", 0, signal.SIGTERM)
+    assert stopped(trained(num_sanity_val_steps=1), tmp_path, *where) == 143
+    assert "Interrupted by SIGTERM, before anything was saved" in caplog.text
+    assert not list(tmp_path.rglob("*.ckpt"))
+
+
+def test_a_second_signal_leaves_at_once_from_the_best_epoch(tmp_path):
+    where = ("on_train_batch_start", 14, signal.SIGINT, signal.SIGINT)
+    assert assert_goes_on_as_if_never_stopped(TINY, tmp_path, *where) == 130
+
+
+def test_a_second_signal_leaves_the_step_at_hand(tmp_path):
+    stopped(TINY, tmp_path, "on_train_batch_start", 14, signal.SIGINT, signal.SIGINT)
+    assert last_of(tmp_path)["global_step"] == 12
+
+
+class Watch(Callback):
+    """Notes the step of ``last.ckpt`` after every step."""
+
+    def __init__(self):
+        self.seen = []
+
+    def on_train_batch_start(self, trainer, *args):
+        path = f"{trainer.default_root_dir}/checkpoints/last.ckpt"
+        step = torch.load(path, weights_only=True)["global_step"] if os.path.exists(path) else None
+        self.seen.append(step)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "saved"),
+    [(30, [None] * 18), (0, [None, *range(1, 18)])],
+    ids=["a run that is shorter", "no time at all"],
+)
+def test_it_is_saved_after_so_much_work_and_at_the_end(tmp_path, seconds, saved):
+    watch = Watch()
+    run = fit(TINY | {"save_every_seconds": seconds}, directory=tmp_path, callbacks=[watch])
+    # At the last step of an epoch its validation comes first.
+    assert watch.seen == saved
+    assert torch.load(run.last, weights_only=True)["global_step"] == 18
+    assert torch.load(run.best, weights_only=True)["epoch"] + 1 == run.best_epoch
+
+
+def test_what_fails_leaves_the_best_epoch_to_go_on_from(tmp_path):
+    class PowerCut(Callback):
+        def on_train_batch_start(self, trainer, *args):
+            if trainer.global_step == 14:
+                raise RuntimeError("power cut")
+
+    with pytest.raises(RuntimeError, match="power cut"):
+        fit(TINY, directory=tmp_path / "run", callbacks=[Record(), PowerCut()])
+    fit(TINY, directory=tmp_path / "whole")
+    resumed(TINY, tmp_path / "run")
+    assert differences(content(tmp_path / "whole"), content(tmp_path / "run")) == []
+
+
+def test_what_is_not_finite_is_not_saved(tmp_path):
+    class Spoil(Callback):
+        def on_train_batch_start(self, trainer, pl_module, *args):
+            if trainer.global_step == 8:
+                next(pl_module.parameters()).data.fill_(math.nan)
+
+    with pytest.raises(ArithmeticError, match="became nan"):
+        fit(TINY | {"save_every_seconds": 0}, directory=tmp_path, callbacks=[Spoil()])
+    assert last_of(tmp_path)["global_step"] == 8

@@ -1,0 +1,84 @@
+"""What Ctrl-C, SIGTERM and SIGHUP do to a run."""
+
+import os
+import signal
+import threading
+
+import pytest
+
+from contractive.training.signals import SIGNALS, Interrupted, Signals
+
+
+def send(number):
+    os.kill(os.getpid(), number)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_ends_a_run_with_the_exit_code_of_a_shell(number):
+    with pytest.raises(SystemExit) as left, Signals():
+        send(number)
+    assert left.value.code == 128 + number
+
+
+def test_ctrl_c_ends_it_as_python_does():
+    with pytest.raises(KeyboardInterrupt), Signals():
+        send(signal.SIGINT)
+
+
+def test_while_it_trains_only_the_second_ends_it_at_once():
+    with Signals() as signals:
+        signals.patient = True
+        send(signal.SIGTERM)
+        assert signals.received == signal.SIGTERM
+        with pytest.raises(Interrupted):
+            send(signal.SIGTERM)
+
+
+def test_nothing_that_is_being_saved_is_broken_off():
+    with Signals() as signals:
+        with signals.saving():
+            send(signal.SIGHUP)
+            send(signal.SIGTERM)
+        with pytest.raises(Interrupted):
+            signals.leave_if_asked()
+
+
+def test_without_a_signal_nobody_leaves():
+    with Signals() as signals:
+        signals.leave_if_asked()
+
+
+def test_handlers_of_others_are_put_back_and_replace_nothing_meanwhile():
+    before = {number: signal.getsignal(number) for number in SIGNALS}
+    with Signals() as signals:
+        signals.patient = True
+        signal.signal(signal.SIGTERM, lambda *args: pytest.fail("the other one was asked"))
+        signals.listen()
+        send(signal.SIGTERM)
+    assert {number: signal.getsignal(number) for number in SIGNALS} == before
+
+
+def test_what_is_ignored_stays_ignored():
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with Signals():
+            send(signal.SIGHUP)
+        assert signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
+def test_in_another_thread_it_does_nothing():
+    errors = []
+
+    def enter():
+        try:
+            with Signals() as signals:
+                signals.listen()
+        except ValueError as error:
+            errors.append(error)
+
+    thread = threading.Thread(target=enter)
+    thread.start()
+    thread.join()
+    assert errors == []
