@@ -149,7 +149,8 @@ def fit(
             else:
                 logger.log_hyperparams(settled)
         trainer.fit(model, datamodule=data, ckpt_path=resumed, weights_only=True)
-        epochs = best_epoch = trainer.fit_loop.epoch_progress.current.processed
+        # Lightning counts the last epoch of a checkpoint only once it goes on from there.
+        epochs = best_epoch = max(trainer.current_epoch, earlier.epochs if earlier else 0)
         best, last = directory / FOLDER / "best.ckpt", directory / FOLDER / "last.ckpt"
         # Without checkpoints, as in a quick look at one batch, the last epoch has to do.
         if saving.best is not None and best.is_file():
