@@ -11,12 +11,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from contractive.report import write_report
-from contractive.report.plots import label, pareto_front, varied
+from contractive.report import gallery, write_report
 from contractive.runs.curves import CurveWriter
 from contractive.runs.directory import find_runs
 from contractive.runs.reading import read_run
-from tests.browser import needs_chromium, screenshot
 
 EPOCHS, STEPS = 4, 10
 PENALTY = {0.0: 9.0, 0.001: 5.0, 0.1: 2.0, 1.0: 0.1}
@@ -106,23 +104,6 @@ def test_of_a_run_that_has_not_finished_the_last_validation_counts(tmp_path):
     run = read_run(make_run(tmp_path / "run", 0.1, finished=False), "run")
     assert run.status == "not finished"
     assert run.result("reconstruction") == pytest.approx(RECONSTRUCTION[0.1] + 1)
-
-
-def test_runs_are_labelled_with_what_differs(sweep):
-    runs = [read_run(path, path.name) for path in find_runs(sweep)]
-    assert varied(runs) == ["model.lam"]
-    assert label(runs[0], varied(runs)) == "model.lam=0.1"
-    assert label(runs[0], []) == "1"
-
-
-def test_no_point_of_the_pareto_front_is_beaten_and_every_other_is():
-    points = [tuple(p) for p in np.random.default_rng(1).integers(0, 8, (60, 2)).astype(float)]
-    points += [(float("nan"), 0.0), (0.0, float("inf"))]
-    front = {points[i] for i in pareto_front(points)}
-    for point in points[:-2]:
-        beaten = any(q != point and q[0] <= point[0] and q[1] <= point[1] for q in points[:-2])
-        assert (point in front) == (not beaten)
-    assert all(np.isfinite(point).all() for point in front)
 
 
 @pytest.mark.parametrize(
@@ -249,21 +230,37 @@ def test_the_page_needs_nothing_from_elsewhere(sweep):
     assert re.findall(r"<(?:script|img|link|iframe)[^>]*(?:src|href)=(?!\"data:)[^>]*>", page) == []
 
 
-def test_two_hundred_runs_fit_into_fifteen_megabytes(tmp_path):
-    first = make_run(tmp_path / "0", 0.0, side=233)
-    for job in range(1, 200):
+def test_a_hundred_runs_fit_into_ten_megabytes(tmp_path):
+    first = make_run(tmp_path / "0", 0.0)
+    for job in range(1, 100):
         run = tmp_path / str(job)
-        run.mkdir()
-        (run / ".hydra").mkdir()
+        (run / ".hydra").mkdir(parents=True)
         for name in (".hydra/overrides.yaml", ".hydra/config.yaml"):
-            (run / name).write_text(
+            text = (
                 (first / name).read_text().replace("lam=0.0", f"lam={job}").replace("lam: 0.0", f"lam: {job}")
             )
+            (run / name).write_text(text)
         (run / "pictures").mkdir()
         pictures = [path.relative_to(first).as_posix() for path in first.glob("pictures/*")]
         for name in ("metrics.json", "geometry.json", "curves.csv", *pictures):
             (run / name).hardlink_to(first / name)
-    assert write_report(tmp_path).stat().st_size < 15_000_000
+    assert write_report(tmp_path).stat().st_size < 10_000_000
+
+
+def test_pictures_take_the_bytes_that_there_are_and_what_has_no_room_is_told(tmp_path, monkeypatch, caplog):
+    for job in range(4):
+        make_run(tmp_path / str(job), 0.0, side=200)
+    whole = len(write_report(tmp_path).read_text())
+    for allowed, shown in ((60_000, 12), (10_000, 5)):
+        monkeypatch.setattr(gallery, "BUDGET", allowed)
+        caplog.clear()
+        page = write_report(tmp_path).read_text()
+        pictures = re.findall(r"data:image/webp;base64,([^\"]*)", page)
+        assert len(pictures) == shown
+        assert sum(map(len, pictures)) < 4 / 3 * allowed + 4 * shown
+        assert len(page) < whole
+    # Three pictures a run: of the second run some have no room, and none of those after it.
+    assert [record.getMessage().split(":")[0] for record in caplog.records] == ["1", "2", "3"]
 
 
 def test_the_command_line_writes_the_report_without_torch(sweep):
@@ -281,18 +278,3 @@ def test_the_command_line_says_a_mistake_in_one_line(tmp_path):
     assert done.returncode == 1
     assert done.stderr.startswith("error: ")
     assert done.stderr.count("\n") == 1
-
-
-@needs_chromium
-def test_the_page_opens_from_disk_without_errors_or_requests(sweep, tmp_path):
-    visit = screenshot(write_report(sweep).as_uri(), tmp_path / "report.png")
-    assert visit.console == []
-    assert visit.requests == []
-    # Drawn by the scripts: the plots' axes and curves, and the table's rows.
-    assert "contraction penalty ‖J‖²_F, mean per example" in visit.dom
-    assert visit.dom.count('class="trace scatter') >= 4 * 5
-    assert len(re.findall(r"<td[^>]*>(?:0\.0|0\.001|0\.1|1\.0)</td>", visit.dom)) >= 4
-    # Every column of the table can be sorted by.
-    heads = re.findall(r"<th [^>]*data-dt-column[^>]*>", visit.dom)
-    assert heads
-    assert all("dt-orderable-asc" in head for head in heads)

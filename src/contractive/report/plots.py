@@ -1,30 +1,27 @@
-"""The interactive plots of a set of runs."""
+"""The interactive plots of a group of runs, each a figure of its own, so that they stack where it is narrow.
 
-from collections import Counter
-from collections.abc import Sequence
+What belongs to a run carries the number of the run, by which the page hides and shows it.
+"""
+
+from collections.abc import Iterable, Sequence
+from html import escape
 from typing import Any
 
 import numpy as np
 import plotly.graph_objects as go
-from plotly.colors import sample_colorscale
-from plotly.subplots import make_subplots
 
 from contractive.palette import COLOURS
-from contractive.runs.reading import Run
+from contractive.report.groups import Group
 
-STAGES = {"validation": "val/{}", "training": "train/{}"}
-DASHES = ("solid", "dash", "dot", "dashdot")
-
-
-def varied(runs: Sequence[Run]) -> list[str]:
-    """The settings that some run overrode and that are not the same in all."""
-    keys = dict.fromkeys(key for run in runs for key in run.overrides)
-    return [key for key in keys if len({str(run.setting(key)) for run in runs}) > 1]
-
-
-def label(run: Run, keys: Sequence[str]) -> str:
-    """What sets a run apart from the others: its varied settings, or its name where there are none."""
-    return ", ".join(f"{key}={run.setting(key)}" for key in keys) or run.name
+STAGES = ("val", "train")
+NAMES = {
+    "reconstruction": "reconstruction error",
+    "penalty": "contraction penalty ‖J‖²_F",
+    "probe_error": "probe error, %",
+}
+MOST_POINTS = 200_000  # of all curves of a group together
+MOST_KINDS = 4  # of contraction ratios
+NEAR = 0.08  # of an axis: nearer to each other two texts could not be read
 
 
 def pareto_front(points: Sequence[tuple[float, float]]) -> list[int]:
@@ -43,144 +40,162 @@ def pareto_front(points: Sequence[tuple[float, float]]) -> list[int]:
     return front
 
 
-def trade_off(runs: Sequence[Run]) -> go.Figure | None:
-    """Reconstruction against penalty, a line along ``lam`` for each set of other settings; None if no run
-    has figures."""
-    keys, lines, figure = varied(runs), _lines(runs), go.Figure()
-    placed = [(run, run.result("penalty"), run.result("reconstruction")) for run in runs]
-    shown = [run for run, x, y in placed if x is not None and y is not None]
-    points = [(x, y) for _, x, y in placed if x is not None and y is not None]
-    if not shown:
+def trade_off(group: Group, x: str, y: str) -> go.Figure | None:
+    """One figure of each run against another; None if no run has both.
+
+    With the Pareto front, and for each set of other settings a line along ``lam``, through means over seeds.
+    """
+    at = {
+        i: (a, b)
+        for i, run in enumerate(group.runs)
+        if (a := run.result(x)) is not None and (b := run.result(y)) is not None
+    }
+    if not at:
         return None
-    xs, ys = zip(*points)
-
-    def connect(members: Sequence[int], **style: Any) -> None:
-        at = {"x": [xs[i] for i in members], "y": [ys[i] for i in members]}
-        figure.add_scatter(**at, hoverinfo="skip", **style)
-
-    groups: dict[str, list[int]] = {}
-    for i, run in enumerate(shown):
-        groups.setdefault(label(run, [k for k in keys if k not in ("model.lam", "lam")]), []).append(i)
-    for members in groups.values():
-        dotted = {"color": "#999999", "width": 1, "dash": "dot"}
-        connect(members, mode="lines", line=dotted, showlegend=False)
-    figure.add_scatter(
-        x=xs,
-        y=ys,
-        mode="markers+text" if len(shown) <= 12 else "markers",
-        text=[f"{run.lam:g}" if run.lam is not None else "" for run in shown],
-        textposition="top center",
-        customdata=[[label(run, keys), run.name, run.status] for run in shown],
-        hovertemplate="%{customdata[0]}<br>run %{customdata[1]}, %{customdata[2]}<br>"
-        "penalty %{x:.4g}<br>reconstruction %{y:.4g}<extra></extra>",
-        marker={
-            "size": 10,
-            "color": [lines[run.name]["color"] for run in shown],
-            "symbol": ["circle" if run.finished else "circle-open" for run in shown],
-        },
-        name="runs, with lam (hollow: not finished, validation)",
-    )
+    figure = go.Figure()
+    for members in group.series():
+        by_lam: dict[float, list[int]] = {}
+        for i in members:
+            lam = group.runs[i].lam
+            if i in at and lam is not None:
+                by_lam.setdefault(lam, []).append(i)
+        if len(by_lam) > 1:
+            means = [np.mean([at[i] for i in by_lam[lam]], axis=0) for lam in sorted(by_lam)]
+            dotted = {"color": "#999999", "width": 1.5, "dash": "dot"}
+            style: Any = {"mode": "lines", "line": dotted, "hoverinfo": "skip"}
+            _add(figure, group, members, *np.transpose(means), **style)
+    indices, points = list(at), list(at.values())
+    x_axis, y_axis = (_axis(values) for values in zip(*points))
+    with_text = {indices[k] for k in _apart(points, x_axis, y_axis)}
+    for i, (a, b) in at.items():
+        run = group.runs[i]
+        annotated = i in with_text and run.lam is not None
+        source = "" if run.finished else f", {escape(run.status)}, validation"
+        _add(
+            figure,
+            group,
+            [i],
+            [a],
+            [b],
+            mode="markers+text" if annotated else "markers",
+            text=[f"{run.lam:g}" if annotated else ""],
+            textposition="top center",
+            hovertemplate=f"{escape(group.labels[i])}<br>{escape(run.name)}{source}"
+            f"<br>{x} %{{x:.4g}}<br>{y} %{{y:.4g}}<extra></extra>",
+            marker={
+                "size": 10,
+                "color": group.lines[i]["color"],
+                "symbol": "circle" if run.finished else "circle-open",
+            },
+        )
+    front = [indices[k] for k in pareto_front(points)]
     stairs = {"color": COLOURS[1], "width": 1.5, "shape": "hv"}
     rings = {"size": 17, "symbol": "circle-open", "line": {"width": 2}}
-    connect(pareto_front(points), mode="lines+markers", line=stairs, marker=rings, name="Pareto front")
-    figure.update_xaxes(title="contraction penalty ‖J‖²_F, mean per example", type=_axis_type(xs))
-    figure.update_yaxes(title="reconstruction error, mean per example", type=_axis_type(ys))
+    style = {"mode": "lines+markers", "line": stairs, "marker": rings, "hoverinfo": "skip"}
+    if front:
+        _add(figure, group, front, *np.transpose([at[i] for i in front]), **style)
+    figure.update_xaxes(title=NAMES[x], **x_axis)
+    figure.update_yaxes(title=NAMES[y], **y_axis)
     return _styled(figure)
 
 
-def curves(runs: Sequence[Run]) -> go.Figure | None:
-    """Reconstruction and penalty over the epochs, of validation or training; None if nothing was logged."""
-    panels = _Panels(runs, ("reconstruction error", "contraction penalty"), "{}, mean per example")
-    stages: list[str] = []
-    for stage, tag in STAGES.items():
-        for column, term in enumerate(("reconstruction", "penalty"), start=1):
-            for run in runs:
-                epochs, values = run.curve(tag.format(term))
-                if values:
-                    stages.append(stage)
-                    panels.draw(run, column, epochs, values, visible=stage == "validation")
-    panels.figure.update_xaxes(title="epoch")
-    buttons = [
-        {"label": stage, "method": "restyle", "args": ["visible", [s == stage for s in stages]]}
-        for stage in STAGES
-    ]
-    menu = {"buttons": buttons, "x": 0, "y": 1.15, "xanchor": "left", "type": "buttons", "direction": "right"}
-    panels.figure.update_layout(updatemenus=[menu])
-    return panels.finished()
+def _apart(points: Sequence[tuple[float, float]], *axes: dict[str, Any]) -> set[int]:
+    """Indices of points whose texts do not lie on each other's."""
+    where = np.array(points, float)
+    with np.errstate(all="ignore"):  # a point that the axis cannot show has no text
+        for column, axis in enumerate(axes):
+            values = np.log(where[:, column]) if axis else where[:, column]
+            where[:, column] = (values - values.min()) / (np.ptp(values) or 1.0)
+    chosen: list[int] = []
+    for i in range(len(where)):
+        if all(np.abs(where[i] - where[j]).max() > NEAR for j in chosen):
+            chosen.append(i)
+    return set(chosen)
 
 
-def geometries(runs: Sequence[Run]) -> go.Figure | None:
-    """Spectra and contraction ratios, those of all runs overlaid; None if no run has any."""
-    shown = [(run, run.geometry) for run in runs if run.geometry is not None]
-    kinds = list(dict.fromkeys(kind for _, geometry in shown for kind in geometry.ratios))
-    heights = ["singular value σ_k", *["contraction ratio"] * len(kinds)]
-    panels = _Panels(runs, heights, "{} [code per input]")
-    for run, geometry in shown:
-        panels.draw(run, 1, range(1, len(geometry.spectrum) + 1), geometry.spectrum)
-        for column, kind in enumerate(kinds, start=2):
-            panels.draw(run, column, geometry.radii, geometry.ratios.get(kind, []))
-    panels.figure.update_xaxes(title="index k", row=1, col=1)
-    for column, kind in enumerate(kinds, start=2):
-        panels.figure.update_xaxes(title=f"radius r [input], {kind}", type="log", row=1, col=column)
-    return panels.finished()
+def curve(group: Group, term: str) -> go.Figure | None:
+    """A term over the epochs, of validation, and of training where that is asked for; None if it has none."""
+    figure, everything = go.Figure(), []
+    most = max(20, MOST_POINTS // (4 * len(group.runs)))
+    for stage in STAGES:
+        for i, run in enumerate(group.runs):
+            epochs, values = run.curve(f"{stage}/{term}")
+            if values:
+                everything += values
+                step = -(-len(values) // most)
+                visible = stage == STAGES[0]
+                _line(figure, group, i, epochs[::step], values[::step], stage=stage, visible=visible)
+    figure.update_xaxes(title="epoch")
+    return _finished(figure, NAMES[term], everything)
 
 
-class _Panels:
-    """Plots side by side, in which a run has the same line everywhere and one entry in the legend."""
+def spectra(group: Group) -> go.Figure | None:
+    """The singular values of the encoders' Jacobians; None if no run has any."""
+    figure, everything = go.Figure(), []
+    for i, run in enumerate(group.runs):
+        if run.geometry is not None and run.geometry.spectrum:
+            everything += run.geometry.spectrum
+            index = np.arange(1, len(run.geometry.spectrum) + 1)
+            step = -(-len(index) // 1000)
+            _line(figure, group, i, index[::step], run.geometry.spectrum[::step])
+    figure.update_xaxes(title="index k")
+    return _finished(figure, "singular value σ_k", everything)
 
-    def __init__(self, runs: Sequence[Run], heights: Sequence[str], title: str) -> None:
-        self.figure = make_subplots(1, len(heights), horizontal_spacing=0.08)
-        self._titles = [title.format(height) for height in heights]
-        self._values: list[list[float]] = [[] for _ in heights]
-        self._keys, self._lines = varied(runs), _lines(runs)
 
-    def draw(self, run: Run, column: int, x: Sequence[float], y: Sequence[float], **more: Any) -> None:
-        self._values[column - 1] += y
-        self.figure.add_scatter(
-            x=np.array(x, np.float32),
-            y=np.array(y, np.float32),
-            mode="lines" if len(y) > 1 else "markers",
-            name=label(run, self._keys),
-            legendgroup=run.name,
-            showlegend=column == 1,
-            line=self._lines[run.name],
-            row=1,
-            col=column,
-            **more,
-        )
+def ratios(group: Group) -> dict[str, go.Figure]:
+    """The contraction ratio over the radius, for each kind of direction."""
+    shown = [(i, run.geometry) for i, run in enumerate(group.runs) if run.geometry is not None]
+    figures = {}
+    for kind in list(dict.fromkeys(kind for _, geometry in shown for kind in geometry.ratios))[:MOST_KINDS]:
+        figure, everything = go.Figure(), []
+        for i, geometry in shown:
+            everything += geometry.ratios.get(kind, [])
+            _line(figure, group, i, geometry.radii, geometry.ratios.get(kind, []))
+        figure.update_xaxes(title="radius r", type="log", dtick=1, exponentformat="power")
+        finished = _finished(figure, "contraction ratio", everything)
+        if finished is not None:
+            figures[kind] = finished
+    return figures
 
-    def finished(self) -> go.Figure | None:
-        """The figure, with axes for sizes: from zero where they are not logarithmic; None if it is empty."""
-        for column, (title, values) in enumerate(zip(self._titles, self._values), start=1):
-            scale = {"type": _axis_type(values), "rangemode": "tozero", "exponentformat": "power"}
-            self.figure.update_yaxes(title=title, **scale, row=1, col=column)
-        return _styled(self.figure) if any(self._values) else None
+
+def _line(
+    figure: go.Figure, group: Group, i: int, x: Iterable[float], y: Sequence[float], **more: Any
+) -> None:
+    style: Any = {"mode": "lines" if len(y) > 1 else "markers", "line": group.lines[i]}
+    hover = f"{escape(group.labels[i])}<br>%{{y:.4g}} at %{{x:.4g}}<extra></extra>"
+    _add(figure, group, [i], x, y, hovertemplate=hover, **style, **more)
+
+
+def _add(
+    figure: go.Figure, group: Group, runs: Sequence[int], x: Any, y: Any, stage: str = "", **style: Any
+) -> None:
+    """A trace that is shown while all of ``runs`` are, at ``stage`` if it belongs to one."""
+    meta = {"runs": [group.numbers[i] for i in runs], "stage": stage}
+    # Single precision takes half the bytes; what is beyond it is not drawn.
+    with np.errstate(over="ignore"):
+        at = {"x": np.array(x, np.float32), "y": np.array(y, np.float32)}
+    figure.add_scatter(**at, meta=meta, showlegend=False, **style)
+
+
+def _finished(figure: go.Figure, title: str, values: Sequence[float]) -> go.Figure | None:
+    """The figure, with an axis for sizes: from zero where it is not logarithmic; None if it is empty."""
+    figure.update_yaxes(title=title, rangemode="tozero", **_axis(values))
+    return _styled(figure) if values else None
 
 
 def _styled(figure: go.Figure) -> go.Figure:
-    margin = {"l": 70, "r": 20, "t": 60, "b": 60}
-    return figure.update_layout(
-        template="plotly_white", height=480, margin=margin, legend={"tracegroupgap": 0}
-    )
+    margin = {"l": 60, "r": 10, "t": 30, "b": 45}
+    return figure.update_layout(template="plotly_white", height=340, margin=margin)
 
 
-def _axis_type(values: Sequence[float]) -> str:
-    """Logarithmic where the values span more than a decade."""
+def _axis(values: Sequence[float]) -> dict[str, Any]:
+    """An axis that is logarithmic where the values span more than a decade."""
     positive = [value for value in values if value > 0 and np.isfinite(value)]
-    return "log" if positive and max(positive) > 10 * min(positive) else "linear"
-
-
-def _lines(runs: Sequence[Run]) -> dict[str, dict[str, str]]:
-    """A line for each run: its colour tells ``lam``, and runs of the same ``lam`` differ in their dashes."""
-    lams = sorted({run.lam for run in runs if run.lam is not None})
-    # Where there are many the colours are in the order of lam. Cividis reads the same with any colour vision;
-    # its ends would vanish on a dark or a light page.
-    many = len(lams) > len(COLOURS)
-    palette = sample_colorscale("Cividis", list(np.linspace(0.1, 0.9, len(lams)))) if many else COLOURS
-    colours: dict[float | None, str] = {None: "#888888", **dict(zip(lams, palette))}
-    seen: Counter[float | None] = Counter()
-    lines = {}
-    for run in runs:
-        lines[run.name] = {"color": colours[run.lam], "dash": DASHES[seen[run.lam] % len(DASHES)]}
-        seen[run.lam] += 1
-    return lines
+    if positive and max(positive) > 10 * min(positive):
+        # Decades alone where there are many of them; 1, 2 and 5 of each where there are few.
+        return {
+            "type": "log",
+            "exponentformat": "power",
+            "dtick": 1 if max(positive) > 1e3 * min(positive) else "D2",
+        }
+    return {}

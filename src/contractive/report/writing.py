@@ -3,7 +3,8 @@
 import logging
 from pathlib import Path
 
-from contractive.report.page import page, table_rows
+from contractive.report.page import page
+from contractive.report.table import table_rows
 from contractive.runs.directory import find_runs
 from contractive.runs.files import csv_text, write_atomically
 from contractive.runs.reading import read_run

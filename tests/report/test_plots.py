@@ -1,0 +1,145 @@
+"""What the plots hold, and how runs are grouped and named for them."""
+
+import numpy as np
+import pytest
+
+from contractive.report.groups import grouped
+from contractive.report.plots import curve, pareto_front, trade_off
+from contractive.runs.reading import Run
+
+
+def run(name, lam=0.1, *, source="digits", finished=True, reconstruction=1.0, penalty=2.0, **settings):
+    config = {"model.lam": lam, "model.hidden": "[5]", "data.source": source, "seed": 0, "ckpt_path": None}
+    config |= {key.replace("__", "."): value for key, value in settings.items()}
+    metrics = {"test/reconstruction": reconstruction, "test/penalty": penalty} if finished else {}
+    curves = [
+        {"epoch": epoch, "step": epoch, "val/reconstruction": 3.0, "val/penalty": 4.0, "train/penalty": 5.0}
+        for epoch in (1, 2)
+    ]
+    return Run(name, finished=finished, config=config, metrics=metrics, curves=curves)
+
+
+def dotted(figure):
+    return [trace for trace in figure.data if trace.mode == "lines"]
+
+
+def test_no_point_of_the_pareto_front_is_beaten_and_every_other_is():
+    points = [tuple(p) for p in np.random.default_rng(1).integers(0, 8, (60, 2)).astype(float)]
+    points += [(float("nan"), 0.0), (0.0, float("inf"))]
+    front = {points[i] for i in pareto_front(points)}
+    for point in points[:-2]:
+        beaten = any(q != point and q[0] <= point[0] and q[1] <= point[1] for q in points[:-2])
+        assert (point in front) == (not beaten)
+    assert all(np.isfinite(point).all() for point in front)
+
+
+def test_a_line_follows_lam():
+    lams = (1.0, 0.0, 0.1)
+    (group,) = grouped(
+        [run(str(i), lam, penalty=9.0 - lam, reconstruction=1 + lam) for i, lam in enumerate(lams)]
+    )
+    (line,) = dotted(trade_off(group, "penalty", "reconstruction"))
+    np.testing.assert_allclose(line.x, [9.0, 8.9, 8.0])
+    np.testing.assert_allclose(line.y, [1.0, 1.1, 2.0], rtol=1e-6)
+
+
+def test_it_goes_through_the_means_over_seeds_and_each_set_of_other_settings_has_its_own():
+    runs = [
+        run(f"{hidden} {lam} {seed}", lam, model__hidden=hidden, seed=seed, penalty=10 * lam + seed)
+        for hidden in ("[5]", "[9]")
+        for lam in (0.1, 0.2)
+        for seed in (0, 2)
+    ]
+    (group,) = grouped(runs)
+    lines = dotted(trade_off(group, "penalty", "reconstruction"))
+    assert len(lines) == 2
+    for line, members in zip(lines, ({0, 1, 2, 3}, {4, 5, 6, 7})):
+        np.testing.assert_allclose(line.x, [2.0, 3.0])
+        assert set(line.meta["runs"]) == members  # is hidden when one of them is
+
+
+def test_runs_of_one_lam_have_no_line():
+    (group,) = grouped([run("a", optimizer__lr=0.1), run("b", optimizer__lr=0.2)])
+    assert dotted(trade_off(group, "penalty", "reconstruction")) == []
+
+
+def test_each_run_is_a_point_hollow_where_it_has_not_finished():
+    (group,) = grouped([run("a", 0.1), run("b", 0.2, finished=False)])
+    points = [trace for trace in trade_off(group, "penalty", "reconstruction").data if trace.text]
+    assert [(trace.x[0], trace.marker.symbol) for trace in points] == [(2.0, "circle"), (4.0, "circle-open")]
+
+
+def test_figures_without_an_end_or_below_zero_leave_the_rest_drawn():
+    odd = [
+        run("a", 0.1, penalty=float("nan")),
+        run("b", 0.2, penalty=float("inf")),
+        run("c", 0.3, penalty=-1.0),
+    ]
+    (group,) = grouped([*odd, run("d", 0.4, penalty=100.0), run("e", 0.5, penalty=1.0)])
+    assert trade_off(group, "penalty", "reconstruction") is not None
+    (alone,) = grouped(odd[:1])
+    assert trade_off(alone, "penalty", "reconstruction") is not None
+
+
+def test_training_is_there_and_waits_until_it_is_asked_for():
+    (group,) = grouped([run("a")])
+    traces = {trace.meta["stage"]: trace for trace in curve(group, "penalty").data}
+    assert traces["val"].visible and not traces["train"].visible
+    np.testing.assert_allclose(traces["train"].y, [5.0, 5.0])
+    assert curve(group, "probe_error") is None
+
+
+def test_data_sets_and_kinds_of_error_stand_apart():
+    groups = grouped(
+        [run("a"), run("b", source="mnist"), run("c", model__reconstruction="cross_entropy"), run("d")]
+    )
+    assert [(group.title, group.numbers) for group in groups] == [
+        ("digits", [0, 3]),
+        ("mnist", [1]),
+        ("digits, cross_entropy", [2]),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("runs", "labels"),
+    [
+        ([run("a", 0.0), run("b", 0.1)], ["lam=0", "lam=0.1"]),
+        ([run("a", ckpt_path="x"), run("b", ckpt_path="y")], ["a", "b"]),
+        # What most runs share is not said, nor what a run lacks.
+        (
+            [run("a", 0.0), run("b"), run("c", model__corruption__kind="masking"), run("d", 0.2)],
+            ["lam=0", "lam=0.1", "lam=0.1, kind=masking", "lam=0.2"],
+        ),
+        ([run("a", 0.0, seed=1), run("b", 0.0, seed=2)], ["seed=1", "seed=2"]),
+        ([run("a"), run("b"), run("c", 0.2)], ["lam=0.1 (a)", "lam=0.1 (b)", "lam=0.2"]),
+        (
+            [run("a", optimizer__name="Adam"), run("b", optimizer__name="SGD", scheduler__name="StepLR")],
+            ["optimizer.name=Adam", "optimizer.name=SGD, scheduler.name=StepLR"],
+        ),
+        (
+            [run("a", 0.1, model__note="x" * 500), run("b", 0.2)],
+            ["lam=0.1, note=" + "x" * 65 + "…", "lam=0.2"],
+        ),
+    ],
+)
+def test_a_label_says_what_sets_a_run_apart(runs, labels):
+    (group,) = grouped(runs)
+    assert group.labels == labels
+
+
+def test_a_run_that_recorded_no_settings_is_named():
+    first, second = grouped([Run("a", metrics={"test/penalty": 1.0}), run("b")])
+    assert (first.title, first.labels) == ("Runs that do not tell their data", ["a"])
+    assert second.title == "digits"
+
+
+def test_runs_of_one_lam_have_one_colour_and_different_dashes():
+    (group,) = grouped([run("a", 0.1, seed=1), run("b", 0.2), run("c", 0.1, seed=2)])
+    colours, dashes = ([line[key] for line in group.lines] for key in ("color", "dash"))
+    assert colours[0] == colours[2] != colours[1]
+    assert dashes[0] == dashes[1] == "solid" != dashes[2]
+
+
+def test_where_lam_is_the_same_colours_tell_the_runs_apart():
+    (group,) = grouped([run(str(i), optimizer__lr=i) for i in range(1, 9)])
+    assert len({line["color"] for line in group.lines}) == 8
