@@ -83,8 +83,8 @@ def test_what_is_left_out_is_as_in_the_settings():
     assert net.decoder.tied and isinstance(net.encoder[-1], torch.nn.Sigmoid)
 
 
-def test_encoding_needs_no_lightning():
-    code = "import contractive, sys; contractive.Autoencoder, contractive.load_autoencoder"
+def test_encoding_and_the_transformer_need_no_lightning():
+    code = "import contractive.sklearn, sys; contractive.Autoencoder, contractive.load_autoencoder"
     subprocess.run(
         [sys.executable, "-c", f"{code}; assert not {{'lightning', 'hydra'}} & sys.modules.keys()"],
         check=True,
