@@ -12,6 +12,8 @@ from difflib import get_close_matches
 from importlib import import_module
 from typing import Any, ClassVar, Self, get_args, get_type_hints
 
+LARGEST = 2**31 - 1  # of an integer that says no other bound: what libraries in C count with
+
 
 def setting(
     default: Any,
@@ -127,10 +129,12 @@ def check_number(
         raise ValueError(f"{name} must be {f'a finite number {said}'.strip()}; got {value!r}")
 
 
-def check_integer(name: str, value: Any, *, low: float) -> None:
-    """Raise ``ValueError`` unless ``value`` is an integer of at least ``low``."""
+def check_integer(name: str, value: Any, *, low: float, high: float = LARGEST) -> None:
+    """Raise ``ValueError`` unless ``value`` is an integer in ``[low, high]``."""
     if not isinstance(value, int) or isinstance(value, bool) or value < low:
         raise ValueError(f"{name} must be an integer >= {low:g}; got {value!r}")
+    if value > high:
+        raise ValueError(f"{name} must be an integer <= {high:.0f}; got {value!r}")
 
 
 def _check_sizes(name: str, value: Any, at_least: int) -> None:
@@ -139,6 +143,8 @@ def _check_sizes(name: str, value: Any, at_least: int) -> None:
     for size in value:
         if not isinstance(size, int) or isinstance(size, bool) or size < 1:
             raise ValueError(f"{name} must hold integers >= 1; got {size!r} in {list(value)!r}")
+        if size > LARGEST:
+            raise ValueError(f"{name} must hold integers <= {LARGEST}; got {size!r} in {list(value)!r}")
 
 
 @contextmanager
@@ -170,7 +176,8 @@ def _check(spec: "Field[Any]", hint: Any, value: Any) -> None:
         if not isinstance(value, bool):
             raise ValueError(f"{name} must be true or false; got {value!r}")
     elif hint is int:
-        check_integer(name, value, low=rules["bounds"]["low"])
+        low, high = rules["bounds"]["low"], rules["bounds"]["high"]
+        check_integer(name, value, low=low, high=high if math.isfinite(high) else LARGEST)
     elif hint is float:
         check_number(name, value, **rules["bounds"])
     elif hint == list[int]:

@@ -44,6 +44,8 @@ register()
             "amount belongs to model/corruption: choose that too",
         ),
         ("model.hidden=[1", "write KEY=VALUE"),
+        ("data.label=x (cm)", """data.label: 'x (cm)' needs quotes: write 'data.label="x (cm)"'"""),
+        ("+data.labl=a=b", """data.labl: 'a=b' needs quotes: write '+data.labl="a=b"'"""),
     ],
 )
 def test_a_mistake_is_told_in_one_line_with_the_nearest_thing_that_exists(override, said):

@@ -97,6 +97,7 @@ def swept(monkeypatch, tmp_path):
 
     monkeypatch.setattr(contractive.training.fitting, "fit", fit)
     monkeypatch.setattr(command, "FULL_ERROR", False)
+    monkeypatch.setattr("contractive.commands.summary.advice_on", lambda run: "")
     monkeypatch.setenv("HYDRA_FULL_ERROR", "1")
     swept.given, swept.seen = given, []
     swept.stop_at, swept.go_on = stops.append, stops.clear

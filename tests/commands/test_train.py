@@ -7,8 +7,9 @@ import pytest
 from omegaconf import OmegaConf
 
 import contractive.training.fitting
+from contractive.commands import summary
 from contractive.commands import train as command
-from contractive.commands.train import one_line
+from contractive.commands.errors import one_line
 from contractive.runs.directory import only_run_in
 from train import main
 
@@ -101,7 +102,8 @@ def trained(monkeypatch, tmp_path):
     last.touch()
     (tmp_path / "run" / "events.out.tfevents.1").touch()
     metrics |= {"best_epoch": 3, "seconds": 7.2}
-    run = SimpleNamespace(metrics=metrics, epochs=4, directory=tmp_path / "run", last=last)
+    run = SimpleNamespace(metrics=metrics, epochs=4, best_epoch=3, directory=tmp_path / "run", last=last)
+    monkeypatch.setattr(summary, "advice_on", lambda run: "")
     monkeypatch.setattr(contractive.training.fitting, "fit", lambda config, directory: run)
     arguments = ["model.lam=0.5", "trainer.max_epochs=4", "optimized_metric=test/loss"]
     monkeypatch.setattr(sys, "argv", ["train.py", *arguments, f"hydra.run.dir={tmp_path}/run"])

@@ -1,6 +1,5 @@
 """The command line before Hydra reads it: text that Hydra's grammar would take apart is quoted."""
 
-import re
 from collections.abc import Sequence
 from typing import get_type_hints
 
@@ -8,24 +7,14 @@ from hydra._internal.utils import get_args_parser
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
 
-from contractive.commands.explain import setting_keys
+from contractive.commands.explain import quoted, setting_keys
 from contractive.commands.schemas import SCHEMAS
 
 HYDRAS = ("hydra.run.dir", "hydra.sweep.dir", "hydra.sweep.subdir")
 
 
-def quoted(text: str) -> str:
-    r"""A text as Hydra's grammar takes it.
-
-    >>> print(quoted("my run, ü=1"), quoted("it's"))
-    'my run, ü=1' 'it\'s'
-    """
-    # A backslash is one, but for those in front of a quote.
-    return "'" + re.sub(r"(\\*)('|$)", lambda m: m[1] * 2 + (m[2] and r"\'"), text) + "'"
-
-
 def literal(text: str) -> str:
-    """The same for a text that refers to nothing else: ``${`` is what it says."""
+    """A text in quotes that refers to nothing else: ``${`` is what it says."""
     return quoted(text.replace("${", r"\${"))
 
 

@@ -1,9 +1,12 @@
 """What Hydra and OmegaConf say of a mistake, in one line and with the nearest thing that exists."""
 
 import re
+import shlex
 from collections.abc import Iterator
 from difflib import get_close_matches
+from typing import Any, get_type_hints
 
+from hydra.errors import OverrideParseException
 from omegaconf import BooleanNode, DictConfig, FloatNode, IntegerNode, ListConfig, Node, ValidationError
 
 from contractive.commands.schemas import CONFIG_DIR, SCHEMAS
@@ -36,6 +39,11 @@ def explain(error: BaseException) -> str:
         return "a choice takes a name (such as lam=paper), a setting a number (such as model.lam=1e-3)"
     if wrong := _wrong_type(error):
         return wrong
+    if isinstance(error, OverrideParseException) and (quotes := _wants_quotes(error.override)):
+        return quotes
+    if text.startswith("OSError raised while resolving interpolation"):
+        said = re.sub(r".*?: (\[Errno \d+\] )?(.*?) full_key: (\S+) .*", r"\3: \2", text)
+        return f"{said}: choose a directory that can be written to"
     return re.sub(r" See https://\S+ for details", ": write KEY=VALUE", text)
 
 
@@ -76,6 +84,29 @@ def _wrong_type(error: BaseException | None) -> str | None:
     # An entry of a list of sizes has no node yet.
     wanted = WANTED.get(type(error.child_node), "an integer" if error.child_node is None else "text")
     return f"{error.full_key} must be {wanted}; got {value}"
+
+
+def _wants_quotes(override: str) -> str | None:
+    key, _, value = override.partition("=")
+    bare = key.lstrip("+~")
+    owners = [SCHEMAS[path] for name, path in setting_keys() if name == bare]
+    # A number or a list that is miswritten is no text.
+    takes_text = not owners or any(get_type_hints(cls)[bare.rpartition(".")[2]] is Any for cls in owners)
+    if not value or not takes_text or "," in value or (value[0] in "[{" and value[-1] not in "]}"):
+        return None
+    # The shell takes single quotes.
+    written = quoted(value) if {'"', "\\"} & set(value) else f'"{value}"'
+    return f"{bare}: {value!r} needs quotes: write {shlex.quote(f'{key}={written}')}"
+
+
+def quoted(text: str) -> str:
+    r"""A text as Hydra's grammar takes it.
+
+    >>> print(quoted("my run, ü=1"), quoted("it's"))
+    'my run, ü=1' 'it\'s'
+    """
+    # A backslash is one, but for those in front of a quote.
+    return "'" + re.sub(r"(\\*)('|$)", lambda m: m[1] * 2 + (m[2] and r"\'"), text) + "'"
 
 
 def _known_keys() -> dict[str, list[str]]:

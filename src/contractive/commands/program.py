@@ -2,6 +2,7 @@
 
 import sys
 from importlib.metadata import version
+from io import TextIOWrapper
 from pkgutil import resolve_name
 
 from contractive.commands.signals import leaving_quietly
@@ -41,6 +42,9 @@ def main(command: str | None = None) -> None:
     if name not in COMMANDS:
         hint = nearest(name, COMMANDS) or f"; there are {', '.join(COMMANDS)}"
         sys.exit(f"error: there is no command {name!r}{hint}")
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # what its encoding lacks is no reason to fail
     try:
         # From the imports on: they take their time.
         with leaving_quietly():
@@ -48,7 +52,7 @@ def main(command: str | None = None) -> None:
     except KeyboardInterrupt:
         sys.exit(130)
     except Exception as error:
-        from contractive.commands.train import FULL_ERROR, one_line
+        from contractive.commands.errors import FULL_ERROR, one_line
 
         if FULL_ERROR:
             raise

@@ -9,8 +9,8 @@ import yaml
 from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig, OmegaConf
 
-from contractive.commands.arguments import literal, quoted, understood
-from contractive.commands.explain import groups
+from contractive.commands.arguments import literal, understood
+from contractive.commands.explain import groups, quoted
 from contractive.commands.schemas import CONFIG_DIR
 from contractive.runs.directory import LAST, OVERRIDES, SETTINGS, checkpoint_of
 from contractive.runs.reading import flat

@@ -3,38 +3,31 @@
 import logging
 import math
 import os
-import shlex
 import sys
 from pathlib import Path
 from tempfile import TemporaryFile
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.experimental.callback import Callback
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
-from rich.console import Console
-from rich.table import Table
 
 from contractive.commands import schemas
 from contractive.commands.arguments import split_arguments, with_quotes
 from contractive.commands.check import check_config, plain
-from contractive.commands.explain import explain
+from contractive.commands.errors import FULL_ERROR, one_line
 from contractive.commands.help import print_help
 from contractive.commands.resume import arguments_to_resume
 from contractive.commands.schemas import CONFIG_DIR
+from contractive.commands.summary import print_summary
 from contractive.commands.sweep import take_up
-from contractive.runs.directory import command_to_resume, only_run_in, unused_directory
+from contractive.runs.directory import only_run_in, unused_directory
 from contractive.runs.files import write_atomically
 from contractive.training.recording import record_settings
 
-if TYPE_CHECKING:
-    from contractive.training.fitting import Run
-
 log = logging.getLogger(__name__)
-
-FULL_ERROR = os.environ.get("HYDRA_FULL_ERROR", "0") not in ("", "0")
 
 OmegaConf.register_new_resolver("unused_directory", unused_directory, use_cache=True, replace=True)
 schemas.register()
@@ -79,7 +72,7 @@ def main(config: DictConfig) -> float:
                 return float(earlier[config.optimized_metric])
             return job_in(directory, config)
     except Exception as error:
-        line = one_line(error)
+        line = one_line(error, config)
         if alone:
             if FULL_ERROR:
                 raise
@@ -101,7 +94,7 @@ def job_in(directory: Path, config: DictConfig) -> float:
         check_config(plain(config))
         return train(config, directory)
     except Exception as error:
-        write_atomically(directory / "error.txt", one_line(error) + "\n")
+        write_atomically(directory / "error.txt", one_line(error, config) + "\n")
         raise
 
 
@@ -117,22 +110,6 @@ def train(config: DictConfig, directory: Path) -> float:
     return float(run.metrics[config.optimized_metric])
 
 
-def print_summary(run: "Run") -> None:
-    """Print the figures, where the run was written, and what to type next."""
-    metrics, epochs, where = run.metrics, run.epochs, run.directory
-    title = f"Best of {epochs} epochs: {metrics['best_epoch']}"
-    table = Table("", "validation", "test", title=title, title_justify="left")
-    for term in (key.removeprefix("test/") for key in metrics if key.startswith("test/")):
-        table.add_row(term, f"{metrics[f'val/{term}']:.5g}", f"{metrics[f'test/{term}']:.5g}")
-    Console().print(table)
-    where = where.relative_to(Path.cwd()) if where.is_relative_to(Path.cwd()) else where
-    print(f"Written to {where} in {metrics['seconds']:.0f} s")
-    if any(run.directory.glob("events.out.tfevents.*")):
-        print(f"Look at it:  {shlex.join(['tensorboard', '--logdir', str(where)])}")
-    if run.last.is_file():
-        print(f"Resume it:   {command_to_resume(run.directory, f'trainer.max_epochs={2 * epochs}')}")
-
-
 def main_or_one_line() -> None:
     """Run :func:`main`; an error becomes one line on stderr and exit code 1.
 
@@ -141,6 +118,7 @@ def main_or_one_line() -> None:
     # With it Hydra raises what happened instead of printing it in its own way.
     os.environ["HYDRA_FULL_ERROR"] = "1"
     try:
+        _check_working_directory()
         if {"-h", "--help"} & set(sys.argv):
             print_help(sys.argv[1:])
         else:
@@ -150,6 +128,14 @@ def main_or_one_line() -> None:
         if FULL_ERROR:
             raise
         sys.exit(one_line(error))
+
+
+def _check_working_directory() -> None:
+    try:
+        Path.cwd()
+    except OSError as error:
+        said = f"the working directory is not there any more ({error.strerror})"
+        raise OSError(f"{said}: change to one that is") from error
 
 
 def understandable(arguments: list[str]) -> list[str]:
@@ -167,16 +153,3 @@ def understandable(arguments: list[str]) -> list[str]:
     if flags:
         raise ValueError(f"resume= takes the configuration of its run: leave out {' '.join(flags)}")
     return arguments_to_resume(named[-1].partition("=")[2], others)
-
-
-def one_line(error: BaseException) -> str:
-    """What went wrong, in one line."""
-    text = " ".join(str(error).split())
-    is_theirs = type(error).__module__.startswith(("hydra.", "omegaconf."))
-    if is_theirs or text.startswith("Config group override"):
-        return f"error: {explain(error)}"
-    if isinstance(error, OSError) and error.strerror:
-        return f"error: {error.strerror}: {str(error.filename)!r}"
-    if isinstance(error, ValueError | OSError | ArithmeticError):
-        return f"error: {text}"
-    return f"error: {type(error).__name__}: {text} (HYDRA_FULL_ERROR=1 shows the traceback)"

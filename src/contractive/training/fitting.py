@@ -37,6 +37,7 @@ from contractive.training.callbacks.record import Record
 from contractive.training.checkpoint_io import PairedCheckpointIO
 from contractive.training.datamodule import DataModule
 from contractive.training.evaluation import evaluate
+from contractive.training.memory import check_memory
 from contractive.training.module import ContractiveAutoencoder
 from contractive.training.optimizers import check_arguments
 from contractive.training.recording import changed_settings, record_settings
@@ -108,6 +109,7 @@ def fit(
         data.setup("fit")
         if given["model"]["reconstruction"] == "cross_entropy":
             data.check_unit_interval()
+        check_memory(data.input_shape, data.settings.batch_size, given["model"], given["optimizer"]["name"])
         model = ContractiveAutoencoder(
             data.input_shape,
             scaled=data.scaler is not None,

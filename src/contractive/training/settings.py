@@ -107,7 +107,7 @@ class Trainer(Settings):
 class TopLevel(Settings):
     """What stands beside the groups: what belongs to a run as a whole."""
 
-    seed: int = setting(0, "what weights, splits, order and noise depend on", low=0)
+    seed: int = setting(0, "what weights, splits, order and noise depend on", low=0, high=2**32 - 1)
     resume: str | None = setting(
         None,
         "a run to go on with, in its own directory and with its own settings but for those given beside it",
