@@ -55,7 +55,8 @@ def run_without_torch(
 def train(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., Path]:
     """``python train.py …`` in this process: a new one would import torch for seconds.
 
-    ``train(*arguments, to=NAME)`` returns the directory of the run, or of the sweep with ``-m``.
+    ``train(*arguments, to=NAME)`` returns the directory of the run, or of the sweep with ``-m``. What takes
+    time and is not asked for, pictures and the probe, is left out.
     """
     from train import main
 
@@ -63,11 +64,12 @@ def train(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., Path
         directory = tmp_path / to
         key = "hydra.sweep.dir" if "-m" in arguments else "hydra.run.dir"
         chosen = any(argument.startswith(("callbacks=", "--config-path")) for argument in arguments)
-        pictures = [] if chosen else ["callbacks=minimal"]
+        probed = any(argument.startswith(("probe", "--config-path")) for argument in arguments)
+        without = [*([] if chosen else ["callbacks=minimal"]), *([] if probed else ["probe=none"])]
         # Raise, so that tests see what is raised.
         monkeypatch.setenv("HYDRA_FULL_ERROR", "1")
         monkeypatch.setattr("contractive.commands.train.FULL_ERROR", True)
-        monkeypatch.setattr(sys, "argv", ["train.py", *arguments, f"{key}={directory}", *pictures])
+        monkeypatch.setattr(sys, "argv", ["train.py", *arguments, f"{key}={directory}", *without])
         main()
         return directory
 

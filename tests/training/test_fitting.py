@@ -160,7 +160,11 @@ def test_the_family_trains(train, model, reconstruction):
     assert all(math.isfinite(value) for value in figures.values())
 
 
-TINY = {"model": {"hidden": [8]}, "trainer": {"max_epochs": 2, "limit_train_batches": 3}}
+TINY = {
+    "model": {"hidden": [8]},
+    "probe": {"enabled": False},
+    "trainer": {"max_epochs": 2, "limit_train_batches": 3},
+}
 
 
 class TestFromANotebook:
@@ -185,7 +189,9 @@ class TestFromANotebook:
                 "trainer.limit_train_batches=3",
                 "logger=csv",
             ]
-            config = compose("config", overrides=[*overrides, "callbacks=minimal", "~callbacks.progress"])
+            config = compose(
+                "config", overrides=[*overrides, "callbacks=minimal", "~callbacks.progress", "probe=none"]
+            )
         composed, given = fit(config, directory=tmp_path / "a"), fit(TINY, directory=tmp_path / "b")
         assert_same_weights(composed.last, given.last)
         assert composed.metrics["test/loss"] == given.metrics["test/loss"]

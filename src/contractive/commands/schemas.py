@@ -10,7 +10,7 @@ from omegaconf import DictConfig, OmegaConf
 from contractive.data.settings import SOURCES
 from contractive.penalties.settings import METHODS, Hessian
 from contractive.settings import Settings, choices, chosen
-from contractive.training.settings import Corruption, Model, Optimizer, Scheduler, TopLevel, Trainer
+from contractive.training.settings import Corruption, Model, Optimizer, Probe, Scheduler, TopLevel, Trainer
 
 PACKAGED = Path(__file__).parents[1] / "conf"
 #: In the package where that is installed, above ``src`` in a checkout.
@@ -25,6 +25,7 @@ SCHEMAS: dict[str, type[Settings]] = {
     "optimizer": Optimizer,
     "scheduler": Scheduler,
     "trainer": Trainer,
+    "probe": Probe,
     **{f"model/penalty/{name}": chosen(METHODS, name) for name in choices(METHODS)},
     **{f"data/{name}": chosen(SOURCES, name) for name in choices(SOURCES)},
 }

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.table import Table
 
+from contractive.commands.probed import is_probed, probe_table
 from contractive.runs.directory import command_to_resume
 from contractive.training.settings import Model, Optimizer
 
@@ -21,9 +22,12 @@ def print_summary(run: "Run") -> None:
     metrics, epochs, where = run.metrics, run.epochs, run.directory
     title = f"Best of {epochs} epochs: {metrics['best_epoch']}"
     table = Table("", "validation", "test", title=title, title_justify="left")
-    for term in (key.removeprefix("test/") for key in metrics if key.startswith("test/")):
+    terms = (key for key in metrics if key.startswith("test/") and not is_probed(key))
+    for term in (key.removeprefix("test/") for key in terms):
         table.add_row(term, *(_figure(metrics.get(f"{stage}/{term}")) for stage in ("val", "test")))
     Console().print(table)
+    if (probed := probe_table(metrics)) is not None:
+        Console().print(probed)
     if advice := advice_on(run):
         print(advice)
     where = where.relative_to(Path.cwd()) if where.is_relative_to(Path.cwd()) else where

@@ -17,9 +17,11 @@ from contractive.runs.directory import LAST, SETTINGS, find_runs, only_run_in
 from contractive.runs.files import csv_text, write_atomically
 from contractive.runs.reading import FINISHED, changes, read_run
 from contractive.training.recording import comparable, load_settings
+from contractive.training.settings import TopLevel
 
 MEASURED = ("job", "status", "epochs", "best_epoch", "seconds", "val", "test", "train")
 SHOWN = ("test/loss", "test/reconstruction", "test/penalty")
+SHOWN_IF_THERE = ("test/probe_error", "test/knn_error", "test/probe_r2")  # of data with labels
 SWEEP = "multirun.yaml"  # what Hydra calls the record of a sweep
 
 held = ExitStack()  # the directory of the sweep that is under way in this process
@@ -42,7 +44,8 @@ def take_up(config: DictConfig, directory: Path) -> dict[str, float]:
         said = f"{str(directory)!r} holds a run with other settings ({', '.join(others)})"
         raise FileExistsError(f"{said}: choose another hydra.sweep.dir")
     run = read_run(directory, directory.name)
-    if run.finished and config.optimized_metric in run.metrics:
+    wanted = TopLevel(optimized_metric=config.optimized_metric).optimized
+    if run.finished and all(name in run.metrics for name in wanted):
         return run.metrics
     if (directory / LAST).is_file():
         config.resume = str(directory / LAST)
@@ -76,9 +79,12 @@ def print_table(rows: list[dict[str, Any]]) -> None:
     overridden = [column for column in columns if column.split("/")[0] not in MEASURED]
     # What all runs share need not be read in every line.
     overridden = [c for c in overridden if len({row.get(c) for row in rows}) > 1] or overridden
-    table = Table("job", *overridden, *SHOWN)
+    measured = [*SHOWN, *(name for name in SHOWN_IF_THERE if name in columns)]
+    chance = max((row.get("test/probe_error_se", 0.0) for row in rows), default=0.0)
+    caption = f"Errors in %; chance alone moves each by up to ± {chance:.2g}" if chance else None
+    table = Table("job", *overridden, *measured, caption=caption, caption_justify="left")
     for row in rows:
-        shown = [f"{row[name]:.4g}" if name in row else "" for name in SHOWN]
+        shown = [f"{row[name]:.4g}" if name in row else "" for name in measured]
         figures = shown if row["status"] == FINISHED else [row["status"]]
         table.add_row(row["job"], *(str(row.get(name, "")) for name in overridden), *figures)
     Console().print(table)

@@ -4,6 +4,7 @@ import logging
 import math
 import os
 import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import Any
@@ -58,7 +59,7 @@ def _make_run_directory(path: str) -> None:
 
 
 @hydra.main(version_base="1.3", config_path=str(CONFIG_DIR), config_name="config")
-def main(config: DictConfig) -> float:
+def main(config: DictConfig) -> float | tuple[float, ...]:
     """Check one job's configuration and train; the value is the metric that ``optimized_metric`` names.
 
     In a sweep a job that fails says so in one line, and in ``error.txt``, and the others go on; its value
@@ -69,7 +70,7 @@ def main(config: DictConfig) -> float:
     try:
         with only_run_in(directory):
             if not alone and (earlier := take_up(config, directory)):
-                return float(earlier[config.optimized_metric])
+                return value_of(earlier, config.optimized_metric)
             return job_in(directory, config)
     except Exception as error:
         line = one_line(error, config)
@@ -81,10 +82,10 @@ def main(config: DictConfig) -> float:
         log.error(line, exc_info=FULL_ERROR)
         if isinstance(error, BlockingIOError | FileExistsError):
             raise  # the directory, and so its row in the table, is that of another run
-        return math.nan
+        return value_of({}, config.get("optimized_metric"))
 
 
-def job_in(directory: Path, config: DictConfig) -> float:
+def job_in(directory: Path, config: DictConfig) -> float | tuple[float, ...]:
     """Check and train in a directory that is the job's own; why it failed is left there in ``error.txt``."""
     (directory / "error.txt").unlink(missing_ok=True)  # of an earlier try
     try:
@@ -98,7 +99,14 @@ def job_in(directory: Path, config: DictConfig) -> float:
         raise
 
 
-def train(config: DictConfig, directory: Path) -> float:
+def value_of(metrics: Mapping[str, float], named: Any) -> float | tuple[float, ...]:
+    """The metric that ``optimized_metric`` names, or all of its list; NaN for one that is not there."""
+    if isinstance(named, str) or not isinstance(named, Sequence):
+        return float(metrics.get(named, math.nan))
+    return tuple(float(metrics.get(name, math.nan)) for name in named)
+
+
+def train(config: DictConfig, directory: Path) -> float | tuple[float, ...]:
     """Train, print what came of it, and return the metric that ``optimized_metric`` names."""
     # Torch and Lightning take seconds to import: only once the configuration is known to be valid.
     from lightning.pytorch.utilities import rank_zero_only
@@ -107,7 +115,7 @@ def train(config: DictConfig, directory: Path) -> float:
 
     run = fit(config, directory=directory)
     rank_zero_only(print_summary)(run)
-    return float(run.metrics[config.optimized_metric])
+    return value_of(run.metrics, config.optimized_metric)
 
 
 def main_or_one_line() -> None:

@@ -16,6 +16,7 @@ from contractive.data.files import check_split
 from contractive.data.loader import BatchLoader, MemoryLoader
 from contractive.data.stored import StoredArray, blocks_of, split_blocks
 from contractive.data.streaming import BlockLoader
+from contractive.data.subsets import representative
 from contractive.nn.scaling import PIECE, Statistics, statistics
 
 
@@ -37,6 +38,9 @@ class Part:
     pieces: Callable[[], Iterable[Tensor]]
     everything: Callable[[], Examples] | None
 
+    def __len__(self) -> int:
+        return len(self.loader(1, shuffle=False))
+
     @cached_property
     def statistics(self) -> Statistics:
         """What a scaling is fitted to."""
@@ -45,6 +49,24 @@ class Part:
     def first(self, n: int) -> Examples:
         """The first ``n`` examples."""
         return Examples(*next(iter(self.loader(n, shuffle=False))))
+
+    def sample(self, n: int, seed: int) -> Examples:
+        """At most ``n`` examples that stand for all: see :func:`contractive.data.subsets.representative`.
+
+        Those that stay in a file are read a few at a time, and in a random order where there are more.
+        """
+        if self.everything is not None:
+            examples = self.everything()
+            if examples.y is None:
+                return examples[:n]
+            return examples[torch.from_numpy(representative(examples.y.numpy(), n, seed))]
+        batches, count = [], 0
+        for batch in self.loader(min(n, PIECE), shuffle=n < len(self), seed=seed):
+            batches.append(batch)
+            count += len(batch[0])
+            if count >= n:
+                break
+        return Examples(*(torch.cat(column) for column in zip(*batches)))[:n]
 
 
 def memory_parts(

@@ -11,6 +11,7 @@ from contractive.report.folding import SHOWN, folded
 from contractive.report.gallery import Pictures, gallery, shrunk_pictures
 from contractive.report.groups import Group, grouped
 from contractive.report.plots import curve, ratios, spectra, trade_off
+from contractive.report.probe_plot import worth
 from contractive.report.table import table
 from contractive.runs.reading import Run
 
@@ -66,6 +67,7 @@ def _section(group: Group, pictures: Pictures, many: bool) -> str:
     """What there is to see of one group."""
     plots = [
         ("Penalty and reconstruction", trade_off(group, "penalty", "reconstruction")),
+        ("What the code is worth", worth(group)),
         ("Reconstruction and probe", trade_off(group, "reconstruction", "probe_error")),
         ("Reconstruction over the epochs", curve(group, "reconstruction")),
         ("Penalty over the epochs", curve(group, "penalty")),
@@ -78,8 +80,8 @@ def _section(group: Group, pictures: Pictures, many: bool) -> str:
     count = f" <small>{len(group.runs)} runs</small>" if many else ""
     note = (
         "Lower left is better. Ringed: the Pareto front, which no run beats in both. Dotted: along lam,"
-        " through the means over seeds. Hollow: not finished, from validation. Geometry is that of the last"
-        " epoch drawn."
+        " through the means over seeds. Hollow: not finished, from validation. Dashed: simple classifiers on"
+        " the inputs instead of the code; bars: standard errors. Geometry is that of the last epoch drawn."
     )
     shown = gallery(group, pictures)
     return (

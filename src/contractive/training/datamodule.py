@@ -107,6 +107,14 @@ class DataModule(LightningDataModule):
         first = self._parts[name].first(n)
         return to_float(first.x), first.y
 
+    def size(self, name: Split) -> int:
+        """How many examples a split has."""
+        return len(self._parts[name])
+
+    def sample(self, name: Split, n: int) -> Examples:
+        """At most ``n`` examples that stand for all of a split, in the type in which they are stored."""
+        return self._parts[name].sample(n, self.seed)
+
     def check_unit_interval(self) -> None:
         """Check that what the model sees lies in [0, 1], as the cross-entropy needs.
 

@@ -40,15 +40,16 @@ from contractive.training.evaluation import evaluate
 from contractive.training.memory import check_memory
 from contractive.training.module import ContractiveAutoencoder
 from contractive.training.optimizers import check_arguments
+from contractive.training.probing import check_probed
 from contractive.training.recording import changed_settings, record_settings
 from contractive.training.resuming import begin_anew, take_up
-from contractive.training.settings import Model, Optimizer, Scheduler, TopLevel, Trainer
+from contractive.training.settings import PROBED, Model, Optimizer, Probe, Scheduler, TopLevel, Trainer
 from contractive.training.signals import Interrupted, Signals
 
 log = logging.getLogger(__name__)
 
 COMPARED = ("lam", "hidden", "activation", "reconstruction")  # of the model, beside lr, source and seed
-GROUPS = {"model": Model, "optimizer": Optimizer, "scheduler": Scheduler, "trainer": Trainer}
+GROUPS = {"model": Model, "optimizer": Optimizer, "scheduler": Scheduler, "trainer": Trainer, "probe": Probe}
 
 
 @dataclass(frozen=True)
@@ -110,6 +111,7 @@ def fit(
         if given["model"]["reconstruction"] == "cross_entropy":
             data.check_unit_interval()
         check_memory(data.input_shape, data.settings.batch_size, given["model"], given["optimizer"]["name"])
+        check_probed(TopLevel(optimized_metric=given["optimized_metric"]).optimized, data, given["probe"])
         model = ContractiveAutoencoder(
             data.input_shape,
             scaled=data.scaler is not None,
@@ -159,14 +161,14 @@ def fit(
             checkpoint = read_checkpoint(best)
             model.load_state_dict(checkpoint["state_dict"])
             best_epoch = checkpoint["epoch"] + 1
-        metrics = evaluate(trainer, model, data)
+        metrics = evaluate(trainer, model, data, Probe.of(given["probe"]))
         metrics |= {"epochs": epochs, "best_epoch": best_epoch, "seconds": time.monotonic() - start}
         signals.leave_if_asked()
         if trainer.is_global_zero:
             write_atomically(directory / "metrics.json", json.dumps(metrics, indent=2) + "\n")
         for logger in trainer.loggers:
             if isinstance(logger, TensorBoardLogger):
-                tested = {name: value for name, value in metrics.items() if name.startswith("test/")}
+                tested = {name: value for name, value in metrics.items() if is_compared(name)}
                 defaults = flat(_completed({"data": {s.name: default(s) for s in fields(data.settings)}}))
                 compared = compared_settings(settled, defaults)
                 logger.log_hyperparams(compared, tested, step=trainer.global_step)
@@ -179,6 +181,11 @@ def compared_settings(settled: Mapping[str, Any], defaults: Mapping[str, Any]) -
     usual = (*(f"model.{name}" for name in COMPARED), "optimizer.lr", "data.source", "seed")
     other = [key for key, value in settled.items() if key not in defaults or value != defaults[key]]
     return {key: settled[key] for key in (*usual, *other) if key in settled}
+
+
+def is_compared(name: str) -> bool:
+    """Whether the HParams tab shows a figure beside the settings: those of the test, and the probe's."""
+    return name in PROBED or (name.startswith("test/") and not name.endswith(("_examples", "_se")))
 
 
 def _completed(settings: Mapping[str, Any] | DictConfig | None) -> dict[str, Any]:

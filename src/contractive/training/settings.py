@@ -19,7 +19,11 @@ SCHEDULES = (
 )
 PLATEAU = "ReduceLROnPlateau"  # the one that looks at a loss; torch combines it with no other
 TERMS = ("loss", "reconstruction", "penalty")
-METRICS = tuple(f"{stage}/{term}" for stage in ("val", "test") for term in TERMS)
+STAGES = ("val", "test")
+MONITORED = tuple(f"{stage}/{term}" for stage in STAGES for term in TERMS)
+# What is measured when training is over, where there are labels.
+PROBED = tuple(f"{stage}/{name}" for stage in STAGES for name in ("probe_error", "knn_error", "probe_r2"))
+METRICS = (*MONITORED, *PROBED)
 
 
 @dataclass
@@ -60,7 +64,7 @@ class Scheduler(Settings):
 
     name: str | None = setting(None, "class; null: a constant rate", choices=(*SCHEDULES, PLATEAU))
     interval: str = setting("epoch", "after what it takes a step", choices=("epoch", "step"))
-    monitor: str = setting("val/loss", f"what {PLATEAU} looks at", choices=METRICS)
+    monitor: str = setting("val/loss", f"what {PLATEAU} looks at", choices=MONITORED)
     schedulers: list[Any] = setting([], "those that SequentialLR or ChainedScheduler combine")
 
     @classmethod
@@ -104,6 +108,18 @@ class Trainer(Settings):
 
 
 @dataclass
+class Probe(Settings):
+    """What the code is asked when training is over, where the data have labels."""
+
+    enabled: bool = setting(True, "whether simple classifiers measure what the code is worth, at the end")
+    noise: float = setting(
+        0.3, "standard deviation of the noise on the inputs, as the encoder sees them", above=0
+    )
+    labels: list[int] = setting([1000, 100], "of how few labels it learns as well, as many of each class")
+    neighbours: int = setting(5, "how many nearest neighbours have a vote", low=1)
+
+
+@dataclass
 class TopLevel(Settings):
     """What stands beside the groups: what belongs to a run as a whole."""
 
@@ -116,9 +132,23 @@ class TopLevel(Settings):
     save_every_seconds: float = setting(
         30.0, "seconds of work after which checkpoints are saved at the latest; 0: at every step", low=0
     )
-    optimized_metric: str = setting(
-        "val/loss", "what train.py returns, for Hydra's optimising sweepers", choices=METRICS
+    optimized_metric: Any = setting(
+        "val/loss",
+        f"what train.py returns, for Hydra's optimising sweepers: {', '.join(METRICS)}; or a list of such",
     )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not self.optimized:
+            raise ValueError(f"optimized_metric must name at least one of {', '.join(METRICS)}")
+        for name in self.optimized:
+            check_choice("optimized_metric", name, METRICS)
+
+    @property
+    def optimized(self) -> list[Any]:
+        """The metrics of ``optimized_metric``, of which there is mostly one."""
+        named = self.optimized_metric
+        return [named] if isinstance(named, str) or not isinstance(named, Sequence) else list(named)
 
 
 def plain(value: Any) -> Any:

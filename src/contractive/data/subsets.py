@@ -1,0 +1,39 @@
+"""A few examples that stand for all of them, chosen by their labels."""
+
+import numpy as np
+
+
+def representative(y: np.ndarray, n: int, seed: int) -> np.ndarray:
+    """Indices of at most ``n`` examples, sorted: the first ones where no class is missing, else a draw.
+
+    The first do not depend on ``seed``, and files whose examples are in the order of their classes, whose
+    first would be of one class alone, are not mistaken for others. Of continuous labels it is always a draw.
+
+    >>> representative(np.array([1, 0, 1, 0]), 2, seed=0), len(representative(np.array([0, 0, 1]), 2, seed=0))
+    (array([0, 1]), 2)
+    """
+    if n >= len(y):
+        return np.arange(len(y))
+    if y.dtype.kind != "f" and np.isin(y, y[:n]).all():
+        return np.arange(n)
+    return np.sort(np.random.default_rng(seed).permutation(len(y))[:n])
+
+
+def balanced(y: np.ndarray, n: int, seed: int) -> np.ndarray | None:
+    """Indices of ``n`` examples, sorted, as many of each class; ``None`` where there are not that many.
+
+    Where ``n`` is no multiple of the number of classes, some of them, which depends on ``seed`` as well, have
+    one more.
+
+    >>> y = np.array([0, 0, 1, 1, 1, 1])
+    >>> y[balanced(y, 4, seed=0)], balanced(y, 5, seed=0)
+    (array([0, 0, 1, 1]), None)
+    """
+    random = np.random.default_rng(seed)
+    classes = np.unique(y)
+    share = np.full(len(classes), n // len(classes))
+    share[random.permutation(len(classes))[: n % len(classes)]] += 1
+    members = [random.permutation(np.flatnonzero(y == label)) for label in classes]
+    if n < len(classes) or any(len(those) < count for those, count in zip(members, share)):
+        return None
+    return np.sort(np.concatenate([those[:count] for those, count in zip(members, share)]))
