@@ -24,7 +24,7 @@ function look(name) {
     columns: new Set(plots.map(box => Math.round(box.left))).size,
     plots: plots.length,
     narrowest: Math.min(...drawn.map(box => box.width)),
-    overflows: Math.max(...drawn.map(box => box.right)) > Math.max(...plots.map(box => box.right)) + 1,
+    overflows: Math.max(...drawn.map(box => box.right)) > document.body.getBoundingClientRect().right,
     sideways: document.documentElement.scrollWidth - document.documentElement.clientWidth,
     table: document.querySelector(".table").scrollWidth - document.querySelector(".table").clientWidth,
     hint: count(".hint"),

@@ -5,6 +5,7 @@ import pytest
 
 from contractive.report.groups import grouped
 from contractive.report.plots import curve, pareto_front, trade_off
+from contractive.report.table import table
 from contractive.runs.reading import Run
 
 
@@ -143,3 +144,42 @@ def test_runs_of_one_lam_have_one_colour_and_different_dashes():
 def test_where_lam_is_the_same_colours_tell_the_runs_apart():
     (group,) = grouped([run(str(i), optimizer__lr=i) for i in range(1, 9)])
     assert len({line["color"] for line in group.lines}) == 8
+
+
+def columns_of(monkeypatch, runs):
+    shown = {}
+    monkeypatch.setattr("contractive.report.table._sortable", lambda columns: shown.update(columns) or "")
+    note = table(runs, grouped(runs))
+    return shown, note
+
+
+def test_the_table_of_a_sweep_begins_with_what_differs_and_what_decides(monkeypatch):
+    runs = [run(str(i), lam, penalty=9 - lam, reconstruction=1.0) for i, lam in enumerate((0.0, 0.1))]
+    for each in runs:
+        each.overrides = {"model.lam": "x", "model.hidden": "[5]"}
+    columns, note = columns_of(monkeypatch, runs)
+    assert list(columns) == ["run", "lam", "test/reconstruction", "test/penalty", "Pareto"]
+    assert columns["Pareto"] == ["", "yes"]
+    assert note == "<p>The same in all: model.hidden=[5].</p>"
+
+
+def test_where_much_differs_one_column_says_what(monkeypatch):
+    runs = [
+        run(str(i), lam, optimizer__lr=i, model__tied=bool(i), data__batch_size=i, finished=bool(i))
+        for i, lam in enumerate((0.0, 0.1))
+    ]
+    runs.append(run("2", source="mnist"))
+    columns, _ = columns_of(monkeypatch, runs)
+    first = ["run", "data", "lam", "test/reconstruction", "test/penalty", "Pareto", "set apart by", "status"]
+    assert list(columns)[:8] == first
+    assert columns["data"] == ["digits", "digits", "mnist"]
+    assert columns["set apart by"][0] == "lam=0, lr=0, tied=False, batch_size=0"
+    assert {"lr", "tied", "batch_size", "source"} <= set(columns)
+
+
+def test_the_page_has_the_first_columns_of_very_many(monkeypatch):
+    runs = [run("a")]
+    runs[0].metrics |= {f"test/{i}": i for i in range(200)}
+    columns, note = columns_of(monkeypatch, runs)
+    assert len(columns) == 60
+    assert "The first 60 of 204 columns; report.csv has all." in note

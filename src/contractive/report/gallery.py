@@ -1,6 +1,7 @@
 """The pictures of runs: those of one kind side by side."""
 
 import io
+import math
 import warnings
 from base64 import b64encode
 from collections.abc import Sequence
@@ -71,10 +72,12 @@ def _opened(path: Path) -> Image.Image:
 
 
 def _shrunk(picture: Image.Image, allowed: float) -> bytes:
+    """A picture as WebP, as large as its bytes allow."""
     picture.thumbnail((WIDEST, WIDEST))
     while True:
         file = io.BytesIO()
-        picture.save(file, "WEBP", quality=80)
+        picture.save(file, "WEBP", quality=80, method=2)
         if file.tell() <= allowed or picture.width < 64:
             return file.getvalue()
-        picture.thumbnail((picture.width * 3 // 4, picture.height * 3 // 4))
+        side = 0.9 * math.sqrt(allowed / file.tell())
+        picture.thumbnail((picture.width * side, picture.height * side))

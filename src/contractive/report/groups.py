@@ -46,24 +46,25 @@ class Group:
 
 def grouped(runs: Sequence[Run]) -> list[Group]:
     """The runs, those that compare together, in the order in which they came."""
-    units = differing(runs, UNITS)
     members: dict[tuple[str, ...], list[int]] = {}
     for number, run in enumerate(runs):
-        key = tuple(told(run.config.get(unit)) for unit in ("data.source", *units))
-        members.setdefault(key, []).append(number)
+        members.setdefault(tuple(told(run.config.get(unit)) for unit in UNITS), []).append(number)
     groups = []
     for key, numbers in members.items():
         own = [runs[number] for number in numbers]
         settings = differing(own)
-        words = dict.fromkeys(word for word in key if word)
-        title = ", ".join(words) or "Runs that do not tell their data"
+        alike = [other for other in members if other[0] == key[0]]
+        apart = [word for word, others in zip(key[1:], [*zip(*alike)][1:]) if word and len(set(others)) > 1]
+        title = ", ".join([key[0] or "Runs that do not tell their data", *apart])
         groups.append(Group(title, own, numbers, labels(own, settings), lines(own), settings))
     return groups
 
 
-def differing(runs: Sequence[Run], among: Sequence[str] | None = None) -> list[str]:
+def differing(runs: Sequence[Run]) -> list[str]:
     """The settings that are not the same in all runs, ``lam`` first and the seed last."""
-    keys = dict.fromkeys(key for run in runs for key in run.config) if among is None else among
+    keys = dict.fromkeys(
+        key for run in runs for key, value in run.config.items() if not str(value).startswith("${")
+    )
     recorded = [run for run in runs if run.config]
     found = [
         key

@@ -9,11 +9,12 @@ from itables import to_html_datatable
 from itables.javascript import generate_init_offline_itables_html
 from itables.utils import find_package_file
 
-from contractive.report.groups import Group, differing, short_names, told
+from contractive.report.groups import LAM, Group, differing, short_names, told
 from contractive.report.plots import pareto_front
 from contractive.runs.reading import FINISHED, Run
 
 FIRST = ("test/probe_error", "test/reconstruction", "test/penalty", "test/loss")
+FEW = 3  # settings have a column each before the figures
 MOST_COLUMNS = 60  # on the page; a file beside it has all of them
 
 
@@ -34,13 +35,18 @@ def table(runs: Sequence[Run], groups: Sequence[Group]) -> str:
     settings = differing(runs)
     names = short_names(settings)
     fronts = {number for group in groups for number in _front(group)}
+    # Where much differs, what sets a run apart is one column; what that is made of stands behind the figures.
+    apart = {} if len(settings) <= FEW else {n: text for g in groups for n, text in zip(g.numbers, g.labels)}
+    first = [key for key in settings if not apart or key == LAM]
+    data = {number: group.title for group in groups if len(groups) > 1 for number in group.numbers}
     rows = []
     for number, run in enumerate(runs):
+        row: dict[str, Any] = {"run": run.name, "data": data.get(number)}
+        row |= {names[key]: run.config.get(key) for key in first}
         figures = run.metrics | (run.geometry.numbers if run.geometry else {})
-        row: dict[str, Any] = {"run": run.name} | {names[key]: run.config.get(key) for key in settings}
         row |= {name: figures.get(name) for name in FIRST}
-        row["Pareto"] = "yes" if number in fronts else None
-        row |= {"status": run.status} | figures
+        row |= {"Pareto": "yes" if number in fronts else None, "set apart by": apart.get(number)}
+        row |= {"status": run.status, **figures} | {names[key]: run.config.get(key) for key in settings}
         rows.append(row)
     columns = {name: [row.get(name) for row in rows] for row in rows for name in row}
     # A column that is empty or says that all is well says nothing.
