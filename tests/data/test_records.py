@@ -44,3 +44,21 @@ def test_the_records_are_those_of_pythons_csv_module(tmp_path_factory, content, 
         assert read.broken == any(set(value) & set("\r\n") for record in expected for value in record)
     finally:
         records.BLOCK_BYTES = before
+
+
+def test_a_quote_that_is_never_closed_is_refused_with_its_line(tmp_path):
+    for before, line in ((b"", 2), (b'"x\n""y\r\rz",\n', 6)):
+        with pytest.raises(ValueError, match=rf"records\.csv: the quote in line {line} is never closed"):
+            found(tmp_path / "records.csv", b"a,b\n" + before + b'1,"2\n3,4\n"",6\n')
+
+
+def test_a_quote_that_is_closed_by_the_next_ones_is_refused_with_its_line(tmp_path):
+    with pytest.raises(ValueError, match=r"in line 3 is closed in line 4, in the middle of a value"):
+        found(tmp_path / "records.csv", b'a,b\n1,"x"\n2,"\n3,"y"\n4,"z"\n')
+
+
+def test_a_value_of_very_many_lines_is_told(tmp_path, caplog):
+    value = b"\n" * 101
+    assert found(tmp_path / "records.csv", b'a,b\n1,"2' + value + b'"\n3,4\n').count == 3
+    (record,) = caplog.records
+    assert "begins in line 2 goes on for 101 lines" in record.message

@@ -23,13 +23,12 @@ LONGEST = (1 << 31) - (1 << 21)  # bytes of a record: pyarrow counts in 32 bits
 
 
 def read_table(path: Path) -> pa.Table:
-    """All of a table, its columns of the types that their values have.
+    """All of a table, with the rows that its file has, its columns of the types that their values have.
 
     Raises:
         OSError, ValueError: in one line, if there is no such file, or if it is no table, or broken.
     """
-    suffix = check_file(path, SUFFIXES)
-    records = find_records(path) if suffix == ".csv" else None
+    records = _records(path)
     try:
         if records is None:
             with pyarrow.parquet.ParquetFile(path, page_checksum_verification=True) as file:
@@ -58,7 +57,7 @@ class TableStream:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._records = find_records(path) if check_file(path, SUFFIXES) == ".csv" else None
+        self._records = _records(path)
         try:
             if self._records is None:
                 with pyarrow.parquet.ParquetFile(path) as file:
@@ -224,9 +223,21 @@ def _likely_label(table: pa.Table) -> str | None:
     return min(few, key=few.__getitem__, default=None)
 
 
+def _records(path: Path) -> Records | None:
+    """What a ``.csv`` file consists of; ``None`` for one of another kind."""
+    if check_file(path, SUFFIXES) != ".csv":
+        return None
+    records = find_records(path)
+    if records.longest > LONGEST:
+        gib = records.longest / 2**30
+        raise ValueError(f"{path}: has a row of {gib:.1f} GiB of text; at most 2 are read: split it")
+    return records
+
+
 def _options(records: Records) -> dict[str, Any]:
-    # A block has to have room for a record, and a quoted line break costs pyarrow its parallel reading.
-    block = max(BLOCK_BYTES, records.longest + BLOCK_BYTES)
+    # A block has to have room for a record; of long ones it takes some, as each block costs something for each
+    # column. A line break within quotes costs pyarrow its parallel reading.
+    block = max(records.longest, min(64 * records.longest, 64 * BLOCK_BYTES)) + BLOCK_BYTES
     return {
         "read_options": pyarrow.csv.ReadOptions(block_size=block),
         "parse_options": pyarrow.csv.ParseOptions(newlines_in_values=records.broken),
