@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from contractive.data.magnitude import LARGEST, check_outliers
 from contractive.data.npy import StoredAs
 
 
@@ -77,7 +78,8 @@ def finite(
         columns: the names of the features, of examples ``(n, features)``.
 
     Raises:
-        ValueError: with how many values are not finite and the first row that holds one.
+        ValueError: with how many values are not finite and the first row that holds one, or as
+            :func:`contractive.data.magnitude.check_outliers`.
 
     >>> list(finite([(0, np.ones((4, 2))), (4, np.array([[0.0, 1.0], [np.nan, np.inf]]))], "x.npy"))
     Traceback (most recent call last):
@@ -85,9 +87,11 @@ def finite(
     """
     count, first, column = 0, 0, ""
     for start, x in pieces:
-        # A sum shows whether there is any, without a mask as large as the data; it may also overflow itself.
-        with np.errstate(over="ignore", invalid="ignore"):
-            suspicious = x.dtype.kind == "f" and not np.isfinite(x.sum())
+        # The extremes show whether there is any, without a mask as large as the data.
+        low, high = (x.min(initial=0), x.max(initial=0)) if x.dtype.kind == "f" else (0, 0)
+        suspicious = not (np.isfinite(low) and np.isfinite(high))
+        if not suspicious and max(-low, high) > LARGEST:
+            check_outliers(x, start, where, columns)
         bad = np.array([np.count_nonzero(~np.isfinite(row)) for row in x] if suspicious else [])
         if bad.any():
             if not count:
@@ -100,6 +104,6 @@ def finite(
         kind, are = "NaN, infinite or beyond float32", "value is" if count == 1 else "values are"
         place, remedy = f"row {first}", "mend or remove " + ("it" if count == 1 else "them")
         if columns is not None:
-            kind, place = f"missing, {kind}", f"{place}, column {column!r}"
+            place += f", column {column!r}"
             remedy += f", or leave the column out: data.drop=[{column}]"
         raise ValueError(f"{where}: {count} {are} {kind}, the first in {place}: {remedy}")

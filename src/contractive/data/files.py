@@ -1,6 +1,7 @@
 """Files that a user names, one for each split: finding them, and checking that what they hold agrees."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -76,6 +77,18 @@ def shown(name: object) -> str:
     a\x1b[2J\n.png größe
     """
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in str(name))
+
+
+@contextmanager
+def safely_told() -> Iterator[None]:
+    """Pass errors on with names that may be printed: files, columns and archives bring names of their own."""
+    try:
+        yield
+    except (ValueError, OSError) as error:
+        if str(error).isprintable():
+            raise
+        kind = type(error) if isinstance(error, OSError) else ValueError
+        raise kind(shown(error)) from error
 
 
 def listed(names: Sequence[str]) -> str:

@@ -62,7 +62,7 @@ def decode(file: Path, grey: bool, most_mib: float) -> Image.Image:
             mib = image.width * image.height * (4 if image.mode == mode else 8) / 2**20
             if mib > most_mib:
                 raise PictureError(
-                    f"{file}: its {image.height}×{image.width} pixels take {mib:,.0f} MiB, more than"
+                    f"{file}: its {image.height}×{image.width} pixels take {mib:,.1f} MiB, more than"
                     f" data.in_memory_mib={most_mib:g}: make it smaller, remove it, or raise the bound"
                 )
             return image.convert(mode)

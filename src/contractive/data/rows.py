@@ -3,7 +3,7 @@
 import logging
 import os
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +14,7 @@ from torch import Tensor
 from contractive.data import pictures, tables
 from contractive.data.arrays import finite
 from contractive.data.description import Description
-from contractive.data.files import check_file, listed, shown
+from contractive.data.files import check_file, listed, safely_told, shown
 from contractive.data.labels import known_ids
 from contractive.data.missing import missing_told, missing_values
 from contractive.data.sources.array import SUFFIXES as ARRAYS
@@ -64,6 +64,7 @@ class Rows:
     pieces: Callable[[], Iterator[Piece]]
 
 
+@safely_told()
 def open_rows(path: Path, description: Description, most: int = 4096) -> Rows:
     """Open a file or folder, of any kind, of examples such as a model was trained on.
 
@@ -77,12 +78,17 @@ def open_rows(path: Path, description: Description, most: int = 4096) -> Rows:
         OSError, ValueError: in one line that names the file, here or while pieces are read, if it cannot be
             read, or does not hold such examples.
     """
-    suffix = path.suffix.lower()
-    if path.is_dir() or suffix in pictures.SUFFIXES:
-        return _pictures(path, description, most)
-    if check_file(path, (*ARRAYS, *tables.SUFFIXES, *pictures.SUFFIXES)) in tables.SUFFIXES:
-        return _table(path, description, most)
-    return _array(path, description, most)
+    open_one = _pictures
+    if not path.is_dir():
+        suffix = check_file(path, (*ARRAYS, *tables.SUFFIXES, *pictures.SUFFIXES))
+        open_one = _table if suffix in tables.SUFFIXES else _array if suffix in ARRAYS else _pictures
+    rows = open_one(path, description, most)
+
+    def pieces() -> Iterator[Piece]:
+        with safely_told():
+            yield from rows.pieces()
+
+    return replace(rows, pieces=pieces)
 
 
 def _array(path: Path, description: Description, most: int) -> Rows:

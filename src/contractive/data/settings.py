@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from contractive.data.examples import Examples
-from contractive.data.files import check_split
+from contractive.data.files import check_split, safely_told
 from contractive.data.labels import to_ids
 from contractive.settings import Settings, check_choice, choices, chosen, names, nearest, setting
 
@@ -88,6 +88,7 @@ class FileSource(Source):
         given = {"train": self.path, "val": self.val_path, "test": self.test_path}
         return {split: as_path(path) for split, path in given.items() if path is not None}
 
+    @safely_told()
     def read(self) -> dict[str, Examples]:
         """The examples of each split that has a path.
 

@@ -192,17 +192,26 @@ def check_numbers(table: pa.Table, columns: Sequence[str], path: Path, labelled:
     wrong = [name for name in columns if not is_number(kinds[name])]
     if not wrong:
         return
-    for name in wrong:
-        if pa.types.is_string(kinds[name]) and (row := _first_text(table[name])) is not None:
+    texts = {name: text for name in wrong if (text := _text(table[name])) is not None}
+    for name, text in texts.items():
+        if (row := _first_text(text)) is not None:
             raise ValueError(
-                f"{path}: column {name!r} holds numbers, and {table[name][row].as_py()!r:.60} in row {row}:"
+                f"{path}: column {name!r} holds numbers, and {text[row].as_py()!r:.60} in row {row}:"
                 " mend it, or leave it empty and set data.missing, or leave the column out, with"
                 f" data.drop=[{name}]"
             )
     remedy = f"leave such columns out, with data.drop=[{','.join(wrong[:5])}]"
-    if not labelled and (label := _likely_label(table.select(wrong))):
+    if not labelled and (label := _likely_label(texts)):
         remedy = f"if {label!r} holds the labels, set data.label={label}; else {remedy}"
     raise ValueError(f"{path}: not numeric: {listed(wrong)}: {remedy}")
+
+
+def _text(column: pa.ChunkedArray) -> pa.ChunkedArray | None:
+    """A column of text, of whatever kind; ``None`` for any other."""
+    if pa.types.is_dictionary(column.type):
+        column = column.cast(column.type.value_type)
+    is_text = pa.types.is_string(column.type) or pa.types.is_large_string(column.type)
+    return column if is_text else None
 
 
 def _first_text(column: pa.ChunkedArray) -> int | None:
@@ -212,15 +221,11 @@ def _first_text(column: pa.ChunkedArray) -> int | None:
     return None if 2 * count <= len(column) else pyarrow.compute.index(number, False).as_py()
 
 
-def _likely_label(table: pa.Table) -> str | None:
-    """The column of text with the fewest different values, if they are at least 2 and repeat."""
-    counts = {
-        field.name: pyarrow.compute.count_distinct(table[field.name]).as_py()
-        for field in table.schema
-        if pa.types.is_string(field.type)
-    }
-    few = {name: count for name, count in counts.items() if 2 <= count <= min(100, 1 + table.num_rows // 2)}
-    return min(few, key=few.__getitem__, default=None)
+def _likely_label(texts: Mapping[str, pa.ChunkedArray]) -> str | None:
+    """The column of text with the fewest different values, if there are two or more, and they repeat."""
+    counts = {name: pyarrow.compute.count_distinct(text).as_py() for name, text in texts.items()}
+    few = [name for name, count in counts.items() if 2 <= count <= min(100, 1 + len(texts[name]) // 2)]
+    return min(few, key=counts.__getitem__, default=None)
 
 
 def _records(path: Path) -> Records | None:
@@ -235,8 +240,8 @@ def _records(path: Path) -> Records | None:
 
 
 def _options(records: Records) -> dict[str, Any]:
-    # A block has to have room for a record; of long ones it takes some, as each block costs something for each
-    # column. A line break within quotes costs pyarrow its parallel reading.
+    # A block has to have room for a record; of long ones it takes several, as it costs something for each
+    # column. Line breaks within quotes cost pyarrow its parallel reading.
     block = max(records.longest, min(64 * records.longest, 64 * BLOCK_BYTES)) + BLOCK_BYTES
     return {
         "read_options": pyarrow.csv.ReadOptions(block_size=block),

@@ -58,7 +58,13 @@ def statistics(pieces: Iterable[Tensor]) -> Statistics:
         shift = piece_mean - mean
         # Subtracting 64-bit from 32-bit floats is fifty times as slow; what rounding the mean adds is known.
         rounded = piece_mean.to(x.dtype)
-        squares = squares + (x - rounded).square_().sum(0, dtype=torch.float64)
+        spread = (high - low).double()
+        # Squares of 32-bit floats leave their range long before these do.
+        if ((spread > 1e15) | ((spread > 0) & (spread < 1e-15))).any():
+            deviations = x.double() - rounded
+        else:
+            deviations = x - rounded
+        squares = squares + deviations.square_().sum(0, dtype=torch.float64)
         squares -= (piece_mean - rounded).square() * len(x)
         squares += shift.square() * (rows * len(x) / (rows + len(x)))
         mean = mean + shift * (len(x) / (rows + len(x)))

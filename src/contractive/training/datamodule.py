@@ -11,6 +11,7 @@ from contractive.data.description import Description
 from contractive.data.examples import Examples
 from contractive.data.in_memory import InMemory
 from contractive.data.loader import BatchLoader
+from contractive.data.magnitude import check_magnitude
 from contractive.data.parts import Part
 from contractive.data.settings import source_settings
 from contractive.nn.scaling import Scaler, to_float
@@ -72,6 +73,7 @@ class DataModule(LightningDataModule):
         if kind != "none":
             self.scaler = Scaler(self.input_shape)
             self.scaler.fit(self._parts["train"].statistics, kind)
+        check_magnitude(self._parts, self.scaler, kind, self.settings.found().get("columns"))
 
     @property
     def input_shape(self) -> tuple[int, ...]:

@@ -1,6 +1,8 @@
 """A user's own pictures; torchvision's reader of such folders says what is right."""
 
 import re
+import struct
+import zlib
 
 import numpy as np
 import pytest
@@ -142,3 +144,39 @@ def test_pixels_of_more_than_eight_bits_are_refused_rather_than_clipped(tmp_path
 def test_a_size_is_one_number_or_two(tmp_path, size):
     with pytest.raises(ValueError, match=re.escape("size must be")):
         read_image_folder(tmp_path, size=size)
+
+
+def test_a_file_is_read_as_a_picture_of_a_listed_format_only(tmp_path, picture, monkeypatch):
+    picture("a.png"), picture("b.png")
+    Image.new("RGB", (7, 5)).save(tmp_path / "c.png", "EPS")
+    monkeypatch.setattr(
+        "PIL.EpsImagePlugin.Ghostscript", lambda *a, **k: pytest.fail("a program was started")
+    )
+    refused(tmp_path, "c.png", "no readable picture", strict=True)
+
+
+def test_memory_is_bounded_before_anything_is_decoded(tmp_path, picture, monkeypatch):
+    first = picture("a.png", 200, 300)
+    picture("b.png", 200, 300)
+    both = 2 * 200 * 300 * 3 / 2**20
+    assert len(read_image_folder(tmp_path, in_memory_mib=1.01 * both)["train"]) == 2
+    refused(tmp_path, "2 pictures of 200×300 pixels take 0.3 MiB", "in_memory_mib=0.3", in_memory_mib=0.3)
+    monkeypatch.setattr(Image.Image, "load", lambda image: pytest.fail("a picture was decoded"))
+    refused(tmp_path, f"{first}: its 200×300 pixels take 0.2 MiB", "=0.1", in_memory_mib=0.1)
+    refused(tmp_path, "size", "100000×100000 pixels takes 28,610.2 MiB", "in_memory_mib=1024", size=100_000)
+    bomb = tmp_path / "a.png"
+    content = bytearray(bomb.read_bytes())
+    content[16:24] = struct.pack(">II", 30_000, 30_000)
+    content[29:33] = struct.pack(">I", zlib.crc32(content[12:29]))
+    bomb.write_bytes(content)
+    refused(tmp_path, "a.png", "900000000 pixels")
+
+
+def test_names_are_shown_without_what_moves_a_cursor(tmp_path, picture, caplog):
+    picture("a.png"), picture("b.png"), (tmp_path / "c\x1b[2J\n.png").write_bytes(b"none")
+    read_image_folder(tmp_path)
+    refused(tmp_path, r"c\x1b[2J\n.png: is no readable", strict=True)
+    picture("d\x1b[2J.png", 9)
+    refused(tmp_path, r"d\x1b[2J.png: has 9×7 pixels")
+    assert len(caplog.records) == 1
+    assert all(record.message.isprintable() for record in caplog.records)

@@ -193,3 +193,80 @@ def test_files_that_are_no_tables_are_refused(tmp_path):
         refused(tmp_path / "t.parquet", "is no .parquet table, or broken")
     refused(tmp_path / "none.csv", "path: there is nothing at", error=FileNotFoundError)
     refused(tmp_path, "is a folder", error=IsADirectoryError)
+
+
+GAPS = pd.DataFrame(
+    {"a": [1.5, None, -3.0, 0.25, np.nan, 7.0], "b": [1, 2, None, 4, 5, 6.5], "kind": [*"xyxyx", None]}
+)
+
+
+def test_missing_values_are_refused_with_their_columns_and_what_can_be_done(save):
+    path = save(GAPS)
+    refused(path, "3 values", "'a', 'b'", "row 1", "data.missing=drop", "=mean", "[a,b]", label="kind")
+
+
+def test_rows_that_lack_a_value_or_label_are_left_out_on_demand(save, caplog):
+    test = save(GAPS[["b", "a", "kind"]], "test")
+    splits = read_table(save(GAPS), test_path=test, label="kind", missing="drop")
+    for read in splits.values():
+        assert read.x.tolist() == [[1.5, 1.0], [0.25, 4.0]] and read.y.tolist() == [0, 1]
+    assert [record.message.split(": ")[1] for record in caplog.records] == [
+        "4 of 6 rows lack a value and are left out"
+    ] * 2
+    refused(save(GAPS.assign(a=None)), "holds 0 of the at least 2", missing="drop", label="kind")
+
+
+def test_means_of_the_training_split_stand_for_missing_values_in_all_splits(save, caplog):
+    rng = np.random.default_rng(0)
+    x = np.where(rng.random((200, 2)) < 0.1, np.nan, rng.normal(size=(200, 2)).astype(np.float32))
+    frame = pd.DataFrame(x, columns=["a", "b"]).assign(row=range(200))
+    own = pd.DataFrame({"a": [None, 1.0], "b": [2.0, None], "row": [0, 1]})
+    source = Table(path=save(frame), test_path=save(own, "own"), missing="mean", val_fraction=0.5)
+    parts = source.parts(seed=0)
+    train, val, test = (parts[split].everything().x.numpy() for split in ("train", "val", "test"))
+    means = np.nanmean(x[train[:, 2].astype(int)], axis=0)
+    assert not np.allclose(means, np.nanmean(x, axis=0), atol=0.01)
+    for part in (train, val):
+        rows = x[part[:, 2].astype(int)]
+        np.testing.assert_allclose(part[:, :2], np.where(np.isnan(rows), means, rows), rtol=1e-5)
+    np.testing.assert_allclose(test, [[means[0], 2, 0], [1, means[1], 1]], rtol=1e-5)
+    np.testing.assert_allclose(source.found()["fill"][:2], means, rtol=1e-5)
+    assert f"stand for {np.isnan(x).sum() + 2} missing values" in caplog.records[0].message
+
+
+def test_means_need_a_value_and_columns_that_vary(save):
+    empty = GAPS.assign(a=[None] * 6, b=range(6), kind=list("xyxyxy"))
+    with pytest.raises(ValueError, match=r"no training example has a value in a: .*data\.drop=\[a\]"):
+        Table(path=save(empty), label="kind", missing="mean").parts(0)
+    same = GAPS.assign(a=[2.0, None, 2.0, 2.0, None, 2.0])
+    refused(save(same), "constant in all training examples: a", missing="mean", drop=["kind"])
+
+
+def test_a_column_of_text_that_is_probably_the_label_is_named(save):
+    words = [f"word {i}" for i in range(5)]
+    refused(save(FRAME.assign(word=words)), "'kind' holds the labels", "data.label=kind", "[kind,word]")
+    refused(save(FRAME.assign(word=words)), "not numeric: word", label="kind")
+    with pytest.raises(ValueError, match=r"not numeric: word: leave such columns out"):
+        read_table(save(FRAME.assign(word=words).drop(columns="kind")))
+
+
+def test_a_column_of_numbers_with_a_text_in_it_is_refused_with_its_place(save):
+    refused(
+        save(FRAME.assign(height=["1.5", "2", "?", "-.5e3", "4"])), "'height'", "'?' in row 2", label="kind"
+    )
+
+
+@pytest.mark.parametrize("value", [1e30, -1e25])
+def test_a_huge_value_that_stands_alone_is_refused_with_its_row_and_column(save, value):
+    path = save(FRAME.assign(height=[1, 2, value, 4, 3]))
+    refused(path, "row 2, column 'height'", f"{value:g}", "data.drop=[height]", label="kind")
+    all_huge = read_table(save(FRAME.assign(height=[1e30, 2e30, 3e30, 4e30, 9e30])), label="kind")
+    assert all_huge["train"].x[:, 0].max() == np.float32(9e30)
+
+
+def test_names_are_shown_without_what_moves_a_cursor(tmp_path):
+    folder = tmp_path / "a\x1b[2Jb"
+    folder.mkdir()
+    FRAME.to_csv(folder / "t.csv", index=False)
+    with pytest.raises(ValueError, match=r"a\\x1b\[2Jb/t\.csv: not numeric: kind"):
+        read_table(folder / "t.csv")

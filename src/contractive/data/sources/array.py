@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from contractive.data.arrays import as_features, feature_type, from_tensor
-from contractive.data.files import check_file, looks_like, one_line
+from contractive.data.files import check_file, looks_like, one_line, safely_told
 from contractive.data.labels import as_labels, to_ids
 from contractive.data.npy import StoredAs, read_npy
 from contractive.data.settings import FileSource, as_path
@@ -40,6 +40,7 @@ class Array(FileSource):
     y_key: str | None = setting(None, "name of the labels in an archive; null: y or the like")
     in_memory_mib: float = setting(256.0, "a larger .npy stays on disk and is shuffled by blocks", low=0)
 
+    @safely_told()
     def parts(self, seed: int) -> Mapping[str, Any]:
         """The splits; those of a large ``.npy`` file stay in it."""
         path = self.paths["train"]

@@ -75,6 +75,6 @@ class ImageFolder(FileSource):
                 else f"a picture of {pixels} pixels takes"
             )
             raise ValueError(
-                f"{where}: {what} {mib:,.0f} MiB, more than data.in_memory_mib={self.in_memory_mib:g}: set a"
+                f"{where}: {what} {mib:,.1f} MiB, more than data.in_memory_mib={self.in_memory_mib:g}: set a"
                 " smaller data.size, or raise the bound"
             )

@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from contractive.data.arrays import finite
 from contractive.data.examples import Examples
-from contractive.data.files import listed
+from contractive.data.files import listed, safely_told, shown
 from contractive.data.labels import as_labels
 from contractive.data.missing import MISSING, column_means, fill_missing, missing_values, refuse_missing
 from contractive.data.settings import FileSource
@@ -62,6 +62,7 @@ class Table(FileSource):
             "fill": None if self._fill is None else self._fill.tolist(),
         }
 
+    @safely_told()
     def parts(self, seed: int) -> Mapping[str, Any]:
         """The splits; what is missing in any is replaced by means of the training split if that is wanted."""
         from contractive.data.parts import memory_parts
@@ -72,9 +73,12 @@ class Table(FileSource):
             train = parts["train"].everything().x.numpy()  # type: ignore[misc]
             self._fill = column_means(train, self._features, self.path)
             filled = sum(fill_missing(part.x.numpy(), self._fill) for part in examples.values())
-            log.warning("%s: means of the training split stand for %d missing values", self.path, filled)
+            log.warning(
+                "%s: means of the training split stand for %d missing values", shown(self.path), filled
+            )
         return parts
 
+    @safely_told()
     def read(self) -> dict[str, Examples]:
         """The examples ``(n, features)`` of each split, and their labels where a column is named.
 
@@ -140,6 +144,8 @@ class Table(FileSource):
             keep = np.full(len(x), True) if gone is None else np.asarray(~gone.any(1))
             keep[lacking] = False
             if not keep.all():
-                log.warning("%s: %d of %d rows lack a value and are left out", where, (~keep).sum(), len(x))
+                log.warning(
+                    "%s: %d of %d rows lack a value and are left out", shown(where), (~keep).sum(), len(x)
+                )
             x, labels = x[keep], [label for label, kept in zip(labels, keep) if kept]
         return x, None if self.label is None else as_labels(np.array(labels), len(x), where)
