@@ -144,6 +144,7 @@ def test_the_value_of_a_run_is_the_metric_that_was_named(trained, monkeypatch):
 
 def test_an_error_of_several_lines_becomes_one():
     assert one_line(ValueError("a\n  b")) == "error: a b"
+    assert one_line(ValueError("a\x1b[2J: b")) == r"error: a\x1b[2J: b"
     assert one_line(FileNotFoundError(2, "No such file or directory", "x.npy")) == (
         "error: No such file or directory: 'x.npy'"
     )

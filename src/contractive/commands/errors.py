@@ -10,6 +10,7 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 from contractive.commands.explain import explain
+from contractive.data.files import shown
 from contractive.runs.reading import flat
 
 FULL_ERROR = os.environ.get("HYDRA_FULL_ERROR", "0") not in ("", "0")
@@ -40,7 +41,7 @@ def one_line(error: BaseException, config: DictConfig | None = None) -> str:
         error: what was raised.
         config: of the run, where one was under way.
     """
-    text = " ".join(str(error).split())
+    text = shown(" ".join(str(error).split()))
     if isinstance(error, MemoryError) or MEMORY.search(text):
         return f"error: {_out_of_memory(text, config)}"
     if plugin := _broken_plugin(error):
