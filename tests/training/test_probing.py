@@ -9,7 +9,7 @@ from sklearn.neighbors import KNeighborsClassifier
 
 from contractive import ContractiveAutoencoder, DataModule
 from contractive.diagnostics.classifiers import error, linear_probe, standard_error
-from contractive.training.fitting import is_compared
+from contractive.training.fitting import fit, is_compared
 from contractive.training.probing import check_probed, probe_figures
 from contractive.training.settings import Probe
 from tests.training.test_fitting import metrics
@@ -128,6 +128,22 @@ def test_whole_numbers_that_hardly_repeat_are_measurements(caplog):
     assert figures["test/probe_r2_noisy_raw"] == pytest.approx(1 - 0.09, abs=0.08)
     assert {name for name in figures if "error" in name} == set()
     assert "takes labels for measurements" in caplog.text
+
+
+def test_of_continuous_labels_the_figure_is_the_r2_of_a_ridge_regression(tmp_path, caplog):
+    x = np.random.default_rng(0).normal(size=(400, 3)).astype(np.float32)
+    table = np.column_stack([x, x @ [1.0, 2.0, 0.0] + 0.25])
+    np.savetxt(tmp_path / "t.csv", table, delimiter=",", header="a,b,c,target", comments="")
+    settings = {
+        "data": {"source": "table", "path": str(tmp_path / "t.csv"), "label": "target"},
+        "model": {"hidden": [8]},
+        "trainer": {"max_epochs": 1},
+        "optimized_metric": "val/probe_r2",
+    }
+    figures = fit(settings, directory=tmp_path / "run").metrics
+    assert figures["val/probe_r2_raw"] > 0.999 and figures["test/probe_r2_raw"] > 0.999
+    assert 0 < figures["test/probe_r2"] < figures["test/probe_r2_raw"]
+    assert "a ridge regression explains" in caplog.text and "probe_error" not in " ".join(figures)
 
 
 def test_large_splits_are_cut_and_that_is_said_in_one_line(digits, caplog, monkeypatch):

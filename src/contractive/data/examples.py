@@ -15,7 +15,7 @@ class Examples:
 
     Args:
         x: ``(n, *shape)``; bytes stay bytes. Pictures are ``(n, channels, height, width)``.
-        y: ``(n,)`` integers, or ``None``.
+        y: ``(n,)`` integers, floats where they are measurements, or ``None``.
     """
 
     x: "Tensor"
@@ -30,7 +30,10 @@ class Examples:
         """Examples of arrays, whose memory they share."""
         import torch
 
-        return cls(torch.from_numpy(x), None if y is None else torch.from_numpy(y).long())
+        if y is None:
+            return cls(torch.from_numpy(x))
+        kind = torch.float32 if y.dtype.kind == "f" else torch.int64
+        return cls(torch.from_numpy(x), torch.from_numpy(y).to(kind))
 
     def __len__(self) -> int:
         return len(self.x)

@@ -1,4 +1,4 @@
-"""Labels in whatever form a file holds them, as integers."""
+"""Labels in whatever form a file holds them: classes as integers, measurements as floats."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -9,10 +9,11 @@ UNKNOWN = int(np.iinfo(np.int64).min)  # the number of a label that training had
 
 
 def as_labels(y: np.ndarray, n: int, where: object) -> np.ndarray:
-    """Labels of ``n`` examples, ``(n,)`` of int64 or of strings.
+    """Labels of ``n`` examples, ``(n,)`` of int64, of strings, or of float64 where they are measurements.
 
     Args:
-        y: ``(n,)`` or ``(n, 1)``: integers, booleans, whole numbers stored as floats, or strings.
+        y: ``(n,)`` or ``(n, 1)``: integers, booleans, whole numbers stored as floats, strings; or floats of
+            which some are not whole.
         n: the number of examples.
         where: the file they come from, for messages.
 
@@ -26,7 +27,7 @@ def as_labels(y: np.ndarray, n: int, where: object) -> np.ndarray:
         y = y[:, 0]
     if y.ndim != 1 or y.dtype.kind not in "biufUS":
         raise ValueError(
-            f"{where}: labels must be integers or strings, one for each example; got {y.dtype} of shape"
+            f"{where}: labels must be numbers or strings, one for each example; got {y.dtype} of shape"
             f" {y.shape}: convert them, or leave them out"
         )
     if len(y) != n:
@@ -35,24 +36,24 @@ def as_labels(y: np.ndarray, n: int, where: object) -> np.ndarray:
         return y
     if y.dtype.kind == "S":
         return np.char.decode(y, "utf-8", "replace")
-    with np.errstate(invalid="ignore"):
-        whole = y.astype(np.int64)
-    wrong = np.flatnonzero(whole != y)
+    wrong = np.flatnonzero(~np.isfinite(y))
     if len(wrong):
         raise ValueError(
-            f"{where}: labels must be integers or strings; {len(wrong)} are not, the first, {y[wrong[0]]}, in"
-            f" row {wrong[0]}: mend them, or leave the labels out"
+            f"{where}: labels must be finite numbers or strings; {len(wrong)} are not, the first,"
+            f" {y[wrong[0]]}, in row {wrong[0]}: mend them, or leave the labels out"
         )
-    return whole
+    with np.errstate(invalid="ignore"):
+        whole = y.astype(np.int64)
+    return whole if (whole == y).all() else y.astype(np.float64)
 
 
 def to_ids(
     labels: Mapping[str, np.ndarray | None], where: Mapping[str, object]
 ) -> tuple[dict[str, np.ndarray | None], list[str] | None]:
-    """Labels of all splits as integers, and the names of their classes where they are strings.
+    """Labels of all splits as numbers, and the names of their classes where they are strings.
 
-    Integers keep their values. Of strings, each gets its place in the sorted list of those that occur in any
-    split, so that a class has one number everywhere.
+    Numbers keep their values; where some of any split are not whole, all are floats. Of strings, each gets
+    its place in the sorted list of those that occur in any split, so that a class has one number everywhere.
 
     Args:
         labels: for each split what :func:`as_labels` gives, or ``None``, which stays.
@@ -76,6 +77,8 @@ def to_ids(
         names = np.unique(np.concatenate(list(given.values())))
         given = {split: np.searchsorted(names, y) for split, y in given.items()}
         classes = names.tolist()
+    elif any(y.dtype.kind == "f" for y in given.values()):
+        given = {split: y.astype(np.float64) for split, y in given.items()}
     return {split: given.get(split) for split in labels}, classes
 
 

@@ -141,7 +141,7 @@ def cut(index: Tensor, y: Tensor | None, fraction: float, seed: int, name: str) 
             f"{name}_fraction={fraction:g} of {len(index)} examples leaves {len(index) - count} and cuts off"
             f" {count}: neither may be empty"
         )
-    labels = None if y is None else y[index]
+    labels = None if y is None or y.is_floating_point() else y[index]
     if labels is not None:
         classes = labels.unique(return_counts=True)[1]
         # Of a class with one example, or with more classes than places, no share can be had.

@@ -161,7 +161,7 @@ def matrix(table: pa.Table) -> np.ndarray:
 
 
 def label_values(column: pa.Array | pa.ChunkedArray) -> list[Any]:
-    """Labels as numbers, if all of them are whole ones or truth values, or else as text; ``None`` is missing.
+    """Labels as numbers, if that is what they are, or truth values, or else as text; ``None`` is missing.
 
     >>> label_values(pa.array([1.0, None, 2.0])), label_values(pa.array(["a", "", "1"]))
     ([1.0, None, 2.0], ['a', None, '1'])
@@ -170,9 +170,7 @@ def label_values(column: pa.Array | pa.ChunkedArray) -> list[Any]:
     values = [
         None if value is None or value == "" or value != value else value for value in column.to_pylist()
     ]
-    there = [value for value in values if value is not None]
-    whole = pa.types.is_floating(kind) and all(value.is_integer() for value in there)
-    if whole or pa.types.is_integer(kind) or pa.types.is_boolean(kind):
+    if pa.types.is_floating(kind) or pa.types.is_integer(kind) or pa.types.is_boolean(kind):
         return values
     return [None if value is None else str(value) for value in values]
 

@@ -27,7 +27,8 @@ class Table(FileSource):
     training split. Truth values count as 0 and 1. Large numbers that differ by little, such as times in
     seconds since 1970, lose that difference in float32.
 
-    Labels that are whole numbers keep their values, everything else counts as text.
+    Labels that are numbers keep their values, as classes if all are whole, else as measurements; everything
+    else counts as text.
     """
 
     label: Any = setting(None, "the column with the labels, of any type; null: none")
