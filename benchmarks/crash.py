@@ -18,7 +18,11 @@ import sys
 import tempfile
 import time
 from collections.abc import Mapping
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from functools import partial
+from importlib import import_module
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +40,16 @@ KILLS = {  # the signals that a run gets, one after the other
     "SIGHUP": [signal.SIGHUP],
     "SIGINT twice": [signal.SIGINT, signal.SIGINT],
 }
-DRAWN = [f"+callbacks.{name}.every_n_epochs=1" for name in ("pictures", "geometry")]
+DRAWN = [
+    f"+callbacks.{name}.{often}"
+    for name in ("pictures", "geometry")
+    for often in ("every_n_epochs=1", "most_percent=100")
+]
+MODULES = (  # all that a run imports on its way
+    *(f"contractive.training.callbacks.{name}" for name in ("charts", "geometry", "pictures", "tangents")),
+    *("contractive.training.callbacks.projector", "contractive.training.fitting", "contractive.report"),
+    *("contractive.commands.train", "torch.utils.tensorboard", "torchvision.utils", "rich.progress"),
+)
 SMALL = ["callbacks=minimal", "logger=none", "~callbacks.progress"]
 
 
@@ -53,18 +66,16 @@ def kinds(folder: Path, root: str) -> dict[str, list[str]]:
     """The runs, by what they are about."""
     stored = folder / "stored.npy"
     np.save(stored, np.random.default_rng(0).random((6000, 64), dtype=np.float32))
+    few = ["trainer.limit_train_batches=20", "trainer.limit_test_batches=2", "data.batch_size=500"]
+    larger = [f"data.path={stored}", "data.in_memory_mib=1", "trainer.max_epochs=3"]
     stochastic = ["model/penalty=hutchinson", "model/corruption=masking", "model.lam_warmup_epochs=2"]
+    plateau = ["scheduler=plateau", "scheduler.patience=0", "trainer.max_epochs=12"]
     return {
         "digits": ["model.hidden=[32]", "trainer.max_epochs=6", *DRAWN],
-        "mnist": [*SMALL, "data=mnist", f"data.root={root}", "trainer.max_epochs=3", "data.batch_size=1000"],
-        "stored": [
-            *SMALL,
-            "data=array",
-            f"data.path={stored}",
-            "data.in_memory_mib=1",
-            "trainer.max_epochs=3",
-        ],
-        "probes": [*SMALL, *stochastic, "scheduler=plateau", "scheduler.patience=0", "trainer.max_epochs=12"],
+        "mnist": [*SMALL, "data=mnist", f"data.root={root}", "trainer.max_epochs=4", *few],
+        "stored": [*SMALL, "data=array", *larger],
+        "probes": [*SMALL, *stochastic, *plateau],
+        "sweep": ["-m", *SMALL, "model.lam=0,0.1,1", "model.hidden=[16]", "trainer.max_epochs=4"],
     }
 
 
@@ -133,40 +144,42 @@ def differences(a: Any, b: Any, name: str = "") -> list[str]:
 
 
 def content(directory: Path) -> dict[str, Any]:
-    """All of a finished run that must not depend on whether it was stopped."""
+    """All of a finished run, or of the runs of a sweep, that must not depend on whether it was stopped."""
     found: dict[str, Any] = {}
-    for name in ("last", "best"):
-        checkpoint = torch.load(directory / "checkpoints" / f"{name}.ckpt", weights_only=True)
-        found[name] = {key: checkpoint[key] for key in COMPARED}
-    found["metrics"] = json.loads((directory / "metrics.json").read_text())
-    del found["metrics"]["seconds"]
-    found["curves"] = (directory / "curves.csv").read_text()
-    found["files"] = sorted(
-        str(path) for path in directory.rglob("*") if ".tmp" in path.name or ".next" in path.name
-    )
-    return found
+    for metrics in directory.rglob("metrics.json"):
+        run, name = metrics.parent, str(metrics.parent.relative_to(directory))
+        figures = json.loads(metrics.read_text())
+        del figures["seconds"]
+        curves = (run / "curves.csv").read_text()
+        found[name] = {"metrics": figures, "curves": curves}
+        for which in ("last", "best"):
+            checkpoint = torch.load(run / "checkpoints" / f"{which}.ckpt", weights_only=True)
+            found[name][which] = {key: checkpoint[key] for key in COMPARED}
+    left = (path for pattern in (".*.tmp*", "*.next") for path in directory.rglob(pattern))
+    return found | {"unfinished files": sorted(path.name for path in left)}
 
 
-def trial(name: str, arguments: list[str], whole: dict[str, Any], seconds: float, folder: Path) -> str:
+def trial(
+    name: str, arguments: list[str], whole: dict[str, Any], seconds: float, folder: Path, seed: str
+) -> str:
     """Kill a run, once or twice, and resume it; what is wrong then, empty if nothing is."""
-    directory, log = folder / "run", folder / "log"
-    given = [*arguments, f"hydra.run.dir={directory}", f"save_every_seconds={seconds / 20:.3f}"]
-    last = directory / "checkpoints" / "last.ckpt"
-    story: list[str] = []
-    while True:
-        kill = random.choice(list(KILLS)) if len(story) < random.choice((1, 1, 2)) else ""
-        after = random.uniform(0.1, 1.0) * seconds
-        resumed = [f"ckpt_path={last}"] if last.is_file() else []
-        ended = run([*given, *resumed], log, KILLS.get(kill), after)
+    folder.mkdir()
+    directory, log, draw = folder / "run", folder / "log", random.Random(seed)
+    sweeps = "-m" in arguments
+    where = f"hydra.{'sweep' if sweeps else 'run'}.dir={directory}"
+    begun = [*arguments, where, f"save_every_seconds={seconds / 30:.3f}"]
+    story = []
+    for kill in [*draw.choices(list(KILLS), k=draw.choice((1, 1, 2))), ""]:
+        taken_up = not sweeps and (directory / ".hydra" / "config.yaml").is_file()
+        after = draw.uniform(0.1, 1.0) * seconds
+        ended = run([f"resume={directory}"] if taken_up else begun, log, KILLS.get(kill), after)
         story.append(f"{kill} after {after:.2f} s, exit {ended.code}" if kill else f"exit {ended.code}")
-        expected = 128 + KILLS[kill][0] if kill else 0
-        finished = (directory / "metrics.json").is_file()
-        if ended.code != expected and not (ended.code == 0 and finished):
-            return f"{'; '.join(story)}: {ended.output[-1500:]}"
-        if finished:
+        if ended.code == 0:
+            wrong = differences(whole, content(directory))
+            return f"{name}: {'; '.join(story)}: differs in {', '.join(wrong)}" if wrong else ""
+        if not kill or ended.code != 128 + KILLS[kill][0]:
             break
-    wrong = differences(whole, content(directory))
-    return f"{'; '.join(story)}: differs in {', '.join(wrong)}" if wrong else ""
+    return f"{name}: {'; '.join(story)}: {ended.output[-1500:]}"
 
 
 def main() -> int:
@@ -177,41 +190,38 @@ def main() -> int:
     parser.add_argument("--root", default="data", help="the folder that holds MNIST/raw")
     parser.add_argument("--trials", type=int, default=100)
     parser.add_argument("--kinds", nargs="+", default=[])
+    parser.add_argument("--epochs", type=int, help="instead of those of each kind")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--jobs", type=int, default=os.cpu_count())
     asked = parser.parse_args()
-    random.seed(asked.seed)
     torch.set_num_threads(1)
-    _import_everything()
-    failed = 0
+    for module in MODULES:
+        import_module(module)
+    failed = []
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         runs = kinds(folder, str(Path(asked.root).absolute()))
         chosen = asked.kinds or list(runs)
         for number, name in enumerate(chosen):
+            arguments = [*runs[name], *([f"trainer.max_epochs={asked.epochs}"] if asked.epochs else [])]
             directory = folder / f"{name}-whole"
-            arguments = runs[name]
-            ended = run([*arguments, f"hydra.run.dir={directory}"], folder / "log")
+            where = (f"hydra.{mode}.dir={directory}" for mode in ("run", "sweep"))
+            ended = run([*arguments, *where], folder / "log")
             if ended.code:
                 print(ended.output)
                 return 1
-            whole, wrong = content(directory), []
-            count = asked.trials * (number + 1) // len(chosen) - asked.trials * number // len(chosen)
-            for i in range(count):
-                place = folder / f"{name}-{i}"
-                place.mkdir()
-                wrong.append(trial(name, arguments, whole, ended.seconds, place))
-            wrong = [each for each in wrong if each]
-            failed += len(wrong)
-            said = f"{count - len(wrong)} of {count} as if never stopped"
-            print(f"{name:10} {ended.seconds:5.1f} s whole   {said}", flush=True)
-            for each in wrong:
-                print(f"    {each}", flush=True)
-    return int(failed > 0)
-
-
-def _import_everything() -> None:
-
-    pass
+            whole = content(directory)
+            # Forked, so that each has everything imported.
+            with ProcessPoolExecutor(asked.jobs, get_context("fork")) as pool:
+                numbers = range(number, asked.trials, len(chosen))
+                folders = [folder / f"{name}-{i}" for i in numbers]
+                seeds = [f"{asked.seed} {name} {i}" for i in numbers]
+                attempt = partial(trial, name, arguments, whole, ended.seconds)
+                wrong = [said for said in pool.map(attempt, folders, seeds) if said]
+            said = f"{len(seeds) - len(wrong)} of {len(seeds)} as if never stopped"
+            print(f"{name:10} {ended.seconds:5.1f} s whole   {said}", *wrong, sep="\n    ", flush=True)
+            failed += wrong
+    return int(bool(failed))
 
 
 if __name__ == "__main__":

@@ -1,9 +1,12 @@
 """The command line, in processes of its own where it has to be."""
 
+import errno
+import os
 import sys
 from types import SimpleNamespace
 
 import pytest
+import torch
 from omegaconf import OmegaConf
 
 import contractive.training.fitting
@@ -149,3 +152,20 @@ def test_an_error_of_several_lines_becomes_one():
         "error: No such file or directory: 'x.npy'"
     )
     assert "HYDRA_FULL_ERROR=1" in one_line(KeyError("x"))
+
+
+def test_on_a_full_disk_the_file_is_named_and_no_half_written_one_is_left(train, monkeypatch, tmp_path):
+    original = torch.save
+
+    def save(*arguments):
+        def full(descriptor):
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+        monkeypatch.setattr(os, "fsync", full)
+        original(*arguments)
+
+    monkeypatch.setattr(torch, "save", save)
+    with pytest.raises(OSError, match=r"^could not write .*/best\.ckpt\.next: No space left on device$"):
+        train("model.hidden=[4]", "trainer.max_epochs=1", "trainer.limit_train_batches=1", to="run")
+    left = {path.name for path in (tmp_path / "run").rglob("*")}
+    assert not any(".tmp" in name or name.endswith((".ckpt", ".next", "error.txt")) for name in left)

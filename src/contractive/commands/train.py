@@ -5,6 +5,7 @@ import math
 import os
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import Any
@@ -95,7 +96,8 @@ def job_in(directory: Path, config: DictConfig) -> float | tuple[float, ...]:
         check_config(plain(config))
         return train(config, directory)
     except Exception as error:
-        write_atomically(directory / "error.txt", one_line(error, config) + "\n")
+        with suppress(OSError):  # on a full disk, say: what went wrong is what counts
+            write_atomically(directory / "error.txt", one_line(error, config) + "\n")
         raise
 
 

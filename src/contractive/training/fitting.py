@@ -1,5 +1,6 @@
 """One run, from its settings to its directory."""
 
+import errno
 import inspect
 import json
 import logging
@@ -32,7 +33,7 @@ from contractive.runs.directory import (
 from contractive.runs.files import remove_unfinished, write_atomically
 from contractive.runs.reading import flat
 from contractive.settings import default, names, nearest, prefixed
-from contractive.training.callbacks.checkpoints import FOLDER, Checkpoints
+from contractive.training.callbacks.checkpoints import BEGINNING, FOLDER, Checkpoints
 from contractive.training.callbacks.record import Record
 from contractive.training.checkpoint_io import PairedCheckpointIO
 from contractive.training.datamodule import DataModule
@@ -103,7 +104,7 @@ def fit(
     seed = given["seed"]
     resumed = given["ckpt_path"] if given["resume"] is None else checkpoint_of(Path(given["resume"]))
     check_arguments("trainer", lightning.Trainer, given["trainer"])
-    with _quiet(), only_run_in(directory), Signals() as signals, _saying_how_to_go_on(directory):
+    with _quiet(), only_run_in(directory), Signals() as signals, _saying_what_is_left(directory):
         seed_everything(seed, verbose=False)
         data = DataModule(**given["data"], seed=seed)
         data.prepare_data()
@@ -136,7 +137,7 @@ def fit(
             callbacks = [instantiate(node) for node in nodes["callbacks"].values() if node]
         if loggers is None:
             loggers = [_logger(node, directory) for node in (nodes["logger"] or {}).values() if node]
-        saving = Checkpoints(given["save_every_seconds"], signals, earlier.best if earlier else None)
+        saving = Checkpoints(given["save_every_seconds"], signals, earlier.progress if earlier else BEGINNING)
         trainer = _trainer(arguments, directory, [*callbacks, saving], loggers)
         # Lightning has torch ask the driver's management library for GPUs, so as not to spoil a later fork.
         # Adam asks at every step, and nothing forks from here on.
@@ -229,9 +230,14 @@ def _trainer(
 
 
 @contextmanager
-def _saying_how_to_go_on(directory: Path) -> Iterator[None]:
+def _saying_what_is_left(directory: Path) -> Iterator[None]:
+    """Say where a run that is interrupted can go on, and which disk is full if the error does not."""
     try:
         yield
+    except OSError as error:
+        if error.errno == errno.ENOSPC and error.filename is None:
+            raise OSError(f"could not write to {directory}: {error.strerror}") from error
+        raise
     except Interrupted as interrupted:
         saved = (directory / LAST).is_file()
         log.warning(

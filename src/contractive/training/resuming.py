@@ -10,7 +10,7 @@ from contractive.nn.settings import Network
 from contractive.runs.checkpoints import read_checkpoint
 from contractive.runs.files import write_atomically
 from contractive.settings import names
-from contractive.training.callbacks.checkpoints import FOLDER, PROGRESS
+from contractive.training.callbacks.checkpoints import BEGINNING, FOLDER, PROGRESS
 from contractive.training.checkpoint_io import pending
 from contractive.training.module import ContractiveAutoencoder
 
@@ -26,13 +26,13 @@ class Resumed:
     Args:
         checkpoint: what it goes on from.
         epochs: how many it has completed.
-        best: the best of them, as :class:`Checkpoints` describes it, if it is known and still there.
+        progress: what :class:`Checkpoints` goes on from; ``best`` only if it is still there.
         trained: whether nothing is left to do but to look at the best epoch.
     """
 
     checkpoint: dict[str, Any]
     epochs: int
-    best: dict[str, Any] | None
+    progress: dict[str, Any]
     trained: bool
 
 
@@ -47,7 +47,7 @@ def take_up(path: Path, model: ContractiveAutoencoder, max_epochs: int, director
     checkpoint = read_checkpoint(path)
     _check_same_network(path, checkpoint, model)
     epochs = checkpoint["loops"]["fit_loop"]["epoch_progress"]["current"]["processed"]
-    progress = checkpoint.get(PROGRESS) or {"best": None, "stopped": False}
+    progress = BEGINNING | checkpoint.get(PROGRESS, {})
     finished = (path.absolute().parents[1] / "metrics.json").is_file()
     if epochs > max_epochs or (epochs == max_epochs and finished):
         said = f"{str(path)!r} has been trained for {epochs} epochs, and there is nothing left to do"
@@ -61,11 +61,15 @@ def take_up(path: Path, model: ContractiveAutoencoder, max_epochs: int, director
     elsewhere = path.parent.resolve() != folder.resolve()
     if elsewhere:
         begin_anew(directory)
-    best = _bring_best(path, progress["best"], checkpoint["hyper_parameters"], model, folder)
+    if any(checkpoint["hyper_parameters"].get(name) != model.hparams[name] for name in OBJECTIVE):
+        if progress["best"] is not None:
+            log.warning("The best epoch so far does not count: its objective was another")
+        progress = dict(BEGINNING)
+    progress["best"] = progress["best"] and _bring_best(path, progress["best"], folder)
     pending(folder / "best.ckpt").unlink(missing_ok=True)
     if elsewhere and trained:
         write_atomically(folder / "last.ckpt", path.read_bytes())
-    return Resumed(checkpoint, epochs, best, trained)
+    return Resumed(checkpoint, epochs, progress, trained)
 
 
 def begin_anew(directory: Path) -> None:
@@ -86,25 +90,11 @@ def _check_same_network(path: Path, checkpoint: Mapping[str, Any], model: Contra
         raise ValueError(f"ckpt_path: the checkpoint {str(path)!r} is of another model: {differences}")
 
 
-def _bring_best(
-    path: Path,
-    named: dict[str, Any] | None,
-    saved: Mapping[str, Any],
-    model: ContractiveAutoencoder,
-    folder: Path,
-) -> dict[str, Any] | None:
-    """Put the best checkpoint that the one to resume from names into ``folder``.
+def _bring_best(path: Path, named: dict[str, Any], folder: Path) -> dict[str, Any] | None:
+    """Put the best checkpoint that the one to resume from names into ``folder``; ``None`` if it is gone.
 
     Where the process was killed at the wrong moment it still lies beside its place.
-
-    Returns:
-        What it is, or ``None`` if there is none, or the run minimises something else from now on.
     """
-    if named is None:
-        return None
-    if any(saved.get(name) != model.hparams[name] for name in OBJECTIVE):
-        log.warning("The best epoch so far does not count: its objective was another")
-        return None
     beside, target = path.parent / "best.ckpt", folder / "best.ckpt"
     for candidate in (beside, pending(beside)):
         if _is_best(candidate, named):

@@ -90,12 +90,20 @@ def trained(**trainer):
     ("settings", "step"),
     [
         (trained(accumulate_grad_batches=2), 1),
-        (trained(val_check_interval=2), 1),
+        (trained(val_check_interval=4), 3),
+        (trained(val_check_interval=4) | {"scheduler": PLATEAU}, 4),
         (trained(check_val_every_n_epoch=2), 8),
         (trained(max_steps=15), 14),
         (TINY, 17),
     ],
-    ids=["gradients gathered", "validated within", "not validated", "the last step", "the last epoch"],
+    ids=[
+        "gradients gathered",
+        "to be validated within",
+        "validated within",
+        "not validated",
+        "the last step",
+        "the last epoch",
+    ],
 )
 def test_wherever_lightning_itself_would_lose_something(tmp_path, settings, step):
     where = ("on_train_batch_start", step, signal.SIGHUP)

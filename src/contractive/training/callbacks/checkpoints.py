@@ -1,10 +1,12 @@
 """When a run is saved: ``last.ckpt``, from which it can go on, and ``best.ckpt``."""
 
 import time
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import torch
 from lightning import LightningModule, Trainer
 from lightning.pytorch.callbacks import Checkpoint
 
@@ -13,8 +15,10 @@ from contractive.training.signals import Signals
 
 FOLDER = "checkpoints"  # of a run's directory
 MONITOR = "val/loss"  # the lower, the better the epoch
-# In a checkpoint: which epoch was the best so far, and whether the run was stopped early.
-PROGRESS = "progress"
+PROGRESS = "progress"  # in a checkpoint
+#: What a run that goes on has to know: which epoch was the best so far, the figures of a validation in the
+#: epoch that is under way, and whether the run was stopped early; here at its beginning.
+BEGINNING: Mapping[str, Any] = {"best": None, "validated": {}, "stopped": False}
 
 
 class Checkpoints(Checkpoint):
@@ -29,13 +33,16 @@ class Checkpoints(Checkpoint):
     Args:
         every_seconds: how long to work between two savings at most.
         signals: those that ask the run to stop.
-        best: the best epoch of the run that is resumed, as its checkpoint tells it.
+        progress: of the run that is resumed, as its checkpoint tells it.
     """
 
-    def __init__(self, every_seconds: float, signals: Signals, best: dict[str, Any] | None = None) -> None:
+    def __init__(
+        self, every_seconds: float, signals: Signals, progress: Mapping[str, Any] = BEGINNING
+    ) -> None:
         self.every_seconds = every_seconds
         self.signals = signals
-        self.best = best
+        self.best: dict[str, Any] | None = progress["best"]
+        self._validated: dict[str, float] = progress["validated"]
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         """Find the folder: whatever loggers there are, it is the run's."""
@@ -48,6 +55,13 @@ class Checkpoints(Checkpoint):
         self.signals.patient = trainer.world_size == 1
         # Lightning has put a handler of its own in front.
         self.signals.listen()
+        known = {tag: torch.tensor(value, dtype=torch.double) for tag, value in self._validated.items()}
+        trainer.callback_metrics.update(known)
+
+    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Note the figures."""
+        known = {} if trainer.sanity_checking else trainer.callback_metrics
+        self._validated = {tag: value.item() for tag, value in known.items() if tag.startswith("val/")}
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: Any, outputs: Any, batch: Any, batch_idx: int
@@ -65,10 +79,10 @@ class Checkpoints(Checkpoint):
         """Keep the best epoch; save if it is time, or if this is the last one; leave if a signal has come."""
         if trainer.fast_dev_run:  # type: ignore[attr-defined]
             return
-        score = trainer.callback_metrics.get(MONITOR)
-        if score is not None and (self.best is None or score.item() < self.best["score"]):
+        score, self._validated = self._validated.get(MONITOR), {}
+        if score is not None and (self.best is None or score < self.best["score"]):
             epoch, step = trainer.current_epoch + 1, trainer.global_step
-            self.best = {"epoch": epoch, "step": step, "score": score.item()}
+            self.best = {"epoch": epoch, "step": step, "score": score}
             trainer.save_checkpoint(self._folder / "best.ckpt", storage_options=KEEP)
         over = trainer.should_stop or trainer.current_epoch + 1 == trainer.max_epochs
         over = over or trainer.global_step == trainer.max_steps
@@ -86,7 +100,8 @@ class Checkpoints(Checkpoint):
         self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]
     ) -> None:
         """Add what a run that goes on has to know."""
-        checkpoint[PROGRESS] = {"best": self.best, "stopped": trainer.should_stop}
+        stopped = trainer.should_stop
+        checkpoint[PROGRESS] = {"best": self.best, "validated": self._validated, "stopped": stopped}
 
     def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
         """Save what is kept in memory, unless that is what failed."""

@@ -17,7 +17,7 @@ class Record(Callback):
 
     _writer: CurveWriter | None = None
     _row: dict[str, float] | None = None  # what is known of a row that is not yet written
-    _validated = False  # in this epoch; in others Lightning still knows the figures of an earlier one
+    _validated = False  # in this epoch; of others Lightning still knows the figures of an earlier one
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Go on from where the checkpoint was, or begin."""
@@ -51,5 +51,17 @@ class Record(Callback):
         self._validated = False
         self._writer.add(row)
 
-    # Before the checkpoint of its epoch is written: no checkpoint is to be ahead of the curves.
-    on_save_checkpoint = on_train_epoch_start = on_train_end = _write
+    on_train_epoch_start = on_train_end = _write
+
+    def on_save_checkpoint(
+        self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]
+    ) -> None:
+        """Write first: no checkpoint is to be ahead of the curves."""
+        self._write(trainer)
+        checkpoint["validated"] = self._validated
+
+    def on_load_checkpoint(
+        self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]
+    ) -> None:
+        """Go on in an epoch that may have been validated before its end."""
+        self._validated = checkpoint.get("validated", False)
