@@ -16,6 +16,8 @@ _HOME = {
     "hessian_penalty": "contractive.penalties",
     "load_autoencoder": "contractive.runs.checkpoints",
     "loss": "contractive.objective",
+    "spectral_penalty": "contractive.penalties",
+    "tangent_propagation_penalty": "contractive.penalties",
 }
 
 __all__ = [
@@ -26,6 +28,8 @@ __all__ = [
     "hessian_penalty",
     "load_autoencoder",
     "loss",
+    "spectral_penalty",
+    "tangent_propagation_penalty",
 ]
 
 

@@ -1,4 +1,4 @@
-"""The contraction penalty ``‖J_f(x)‖²_F`` as pure functions of an encoder and a batch.
+"""The contraction penalty ``‖J_f(x)‖²_F`` and its kin as pure functions of an encoder and a batch.
 
 The functions load on first use, so that their settings can be checked without torch.
 """
@@ -6,7 +6,7 @@ The functions load on first use, so that their settings can be checked without t
 from importlib import import_module
 from typing import Any
 
-__all__ = ["contraction_penalty", "hessian_penalty"]
+__all__ = ["contraction_penalty", "hessian_penalty", "spectral_penalty", "tangent_propagation_penalty"]
 
 
 def __getattr__(name: str) -> Any:
