@@ -14,6 +14,7 @@ from sklearn.utils.validation import check_array, check_is_fitted
 from torch import Tensor
 
 from contractive.data.settings import Source
+from contractive.data.sources.digits import HIGHEST
 from contractive.nn.autoencoder import Autoencoder
 from contractive.nn.losses import reconstruction_loss
 from contractive.nn.scaling import PIECE
@@ -130,7 +131,7 @@ class ContractiveTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
 
         Args:
             run: a run's directory, for its best epoch, or a checkpoint. Rows are flattened examples in the
-                data's own units, bytes as numbers from 0 to 255.
+                data's own units: bytes are numbers from 0 to 255, scikit-learn's digits from 0 to 16.
 
         Raises:
             FileNotFoundError, ValueError: if it is none.
@@ -148,7 +149,9 @@ class ContractiveTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         transformer._begin(load_autoencoder(found.checkpoint), rate, transformer._chosen_seed())
         for state in checkpoint.get("optimizer_states", []):
             transformer._optimizer.load_state_dict(state)
-        transformer._unit = 255.0 if data.get("is_bytes") else 1.0
+        transformer._unit = {"digits": float(HIGHEST)}.get(data.get("source"), 1.0)
+        if data.get("is_bytes"):
+            transformer._unit = 255.0
         transformer._step, transformer.n_iter_ = checkpoint["global_step"], checkpoint["epoch"] + 1
         transformer.n_features_in_ = math.prod(saved["input_shape"])
         if data.get("columns"):
@@ -283,7 +286,14 @@ class ContractiveTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         check_is_fitted(self)
         rows = validate_data(self, X, dtype=_FLOATS, reset=False)
         model = self._model_for(rows)
-        return _by_pieces(lambda x: what(model, (x / self._unit).view(-1, *model.input_shape)), rows)
+
+        def compute(x: Tensor) -> Tensor:
+            x = (x / self._unit).view(-1, *model.input_shape)
+            model.check_units(x)
+            result: Tensor = what(model, x)
+            return result
+
+        return _by_pieces(compute, rows)
 
     def _model_for(self, rows: np.ndarray) -> Autoencoder:
         return self.model_ if rows.dtype == np.float32 else deepcopy(self.model_).double()

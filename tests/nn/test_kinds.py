@@ -95,6 +95,26 @@ def test_bytes_give_bytes_in_any_kind(reconstruction):
         np.testing.assert_array_equal(given, expected)
 
 
+@pytest.mark.parametrize("name", ["encode", "reconstruct"])
+def test_values_far_beyond_those_of_the_training_data_are_told(name, caplog):
+    net = model()
+    ask = getattr(net, name)
+    ask(16 * X)  # nothing is known
+    net.trained_range = (0.0, 1.0)
+    ask(2 * X)
+    ask(X - 1)
+    ask(torch.from_numpy(16 * X))
+    assert not caplog.messages
+    x = np.array([[0.0, 0.5, 16.0]])
+    ask(x)
+    ask(pd.DataFrame(-x))
+    said = ": are the units the same?"
+    assert caplog.messages == [
+        f"x has values from 0 to 16, the training data had 0 to 1{said}",
+        f"x has values from -16 to -0, the training data had 0 to 1{said}",
+    ]
+
+
 def test_no_examples_have_no_codes():
     net = model((1, 2, 2))
     assert net.encode(np.empty((0, 1, 2, 2))).shape == (0, 2)

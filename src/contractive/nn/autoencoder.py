@@ -1,5 +1,6 @@
 """The autoencoder as a plain module: what encodes and decodes, without anything that trains it."""
 
+import logging
 from collections.abc import Sequence
 from typing import Any, TypeVar
 
@@ -12,6 +13,7 @@ from contractive.nn.layers import Decoder, make_encoder
 from contractive.nn.scaling import Scaler, to_float
 from contractive.nn.settings import Network
 
+log = logging.getLogger(__name__)
 Kind = TypeVar("Kind")  # a tensor, an array or a pandas DataFrame
 
 
@@ -41,6 +43,8 @@ class Autoencoder(nn.Module):
 
     #: Names of the values of an example, in order, where the training data had names.
     columns: Sequence[str] | None = None
+    #: The smallest and the largest value of the training data, as floats, where that is known.
+    trained_range: tuple[float, float] | None = None
 
     def __init__(self, input_shape: Sequence[int], scaled: bool = False, **settings: Any) -> None:
         super().__init__()
@@ -73,7 +77,8 @@ class Autoencoder(nn.Module):
         Raises:
             ValueError: if the inputs have another shape than the model was built for, or are no real numbers.
         """
-        result: Kind = in_kind(self.encoder, self.scale(x), x, self.code_names)
+        known = self._known(x)
+        result: Kind = in_kind(lambda x: self.encoder(self.scale(x)), known, x, self.code_names)
         return result
 
     def decode(self, code: Kind) -> Kind:
@@ -93,7 +98,7 @@ class Autoencoder(nn.Module):
 
         Bytes give bytes. Raises as :meth:`encode` does.
         """
-        known = as_tensor("x", x, self.input_shape, self.columns)
+        known = self._known(x)
         names = self.columns or (x.columns if is_frame(x) else None)  # type: ignore[attr-defined]
         result: Kind = in_kind(self._like, known, x, names)
         return result
@@ -101,6 +106,26 @@ class Autoencoder(nn.Module):
     def forward(self, x: Tensor | np.ndarray) -> Tensor:
         """The reconstruction of inputs ``(batch, *input_shape)``, as a tensor of floats."""
         return self._decode(self.encoder(self.scale(x)))
+
+    def check_units(self, x: Tensor) -> None:
+        """Say in the log if inputs lie farther beyond the training data than these are apart.
+
+        They are in other units then, more likely than not. Nothing is said where that range is not known.
+        """
+        if self.trained_range is None or not x.numel():
+            return
+        (low, high), (least, most) = self.trained_range, (value.item() for value in to_float(x).aminmax())
+        if least < 2 * low - high or most > 2 * high - low:
+            log.warning(
+                "x has values from %g to %g, the training data had %g to %g: are the units the same?",
+                *(least, most, low, high),
+            )
+
+    def _known(self, x: Any) -> Tensor:
+        known = as_tensor("x", x, self.input_shape, self.columns)
+        if not isinstance(x, Tensor):  # to look at the values of a tensor is to wait for its device
+            self.check_units(known)
+        return known
 
     def _decode(self, code: Tensor) -> Tensor:
         output: Tensor = self.decoder(code)

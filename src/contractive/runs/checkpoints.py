@@ -31,9 +31,12 @@ def load_autoencoder(path: str | Path, map_location: Any = "cpu") -> Autoencoder
 
 
 def restore(model: Autoencoder, checkpoint: Mapping[str, Any]) -> None:
-    """Give a model the weights of a checkpoint, and the names that the columns of its data had, if any."""
+    """Give a model the weights of a checkpoint, and what it has to know of its data: columns and range."""
     model.load_state_dict(checkpoint["state_dict"])
-    model.columns = checkpoint.get("data", {}).get("columns")
+    data = checkpoint.get("data", {})
+    model.columns = data.get("columns")
+    if {"low", "high"} <= data.keys():
+        model.trained_range = data["low"], data["high"]
 
 
 def read_checkpoint(path: str | Path, map_location: Any = "cpu") -> dict[str, Any]:

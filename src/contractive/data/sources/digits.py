@@ -6,6 +6,8 @@ from contractive.data.examples import Examples
 from contractive.data.settings import SCALINGS, Source
 from contractive.settings import setting
 
+HIGHEST = 16  # of a pixel, as scikit-learn has them
+
 
 @dataclass
 class Digits(Source):
@@ -17,9 +19,9 @@ class Digits(Source):
     scaling: str = setting("none", "pixels are in [0, 1] already", choices=SCALINGS)
 
     def read(self) -> dict[str, Examples]:
-        """All digits, ``(1797, 1, 8, 8)`` in [0, 1], and their labels."""
+        """All digits, ``(1797, 1, 8, 8)``, their pixels divided by :data:`HIGHEST`, and their labels."""
         from sklearn.datasets import load_digits
 
         digits = load_digits()
-        x = (digits.images / 16).astype(np.float32)
+        x = (digits.images / HIGHEST).astype(np.float32)
         return {"train": Examples.of(x[:, None], digits.target)}
