@@ -117,6 +117,25 @@ def test_singular_values_in_single_precision_reach_down_to_rounding(x):
     torch.testing.assert_close(values[0, :8].double(), known, rtol=0.0, atol=5e-7)
 
 
+@pytest.mark.parametrize("shape", [(20, 12), (12, 20)], ids=["wide code", "wide input"])
+def test_singular_values_are_as_near_to_those_in_double_precision_as_is_said(shape):
+    """Ten decades, the last of which a Gram matrix cannot hold."""
+    torch.manual_seed(0)
+    known = torch.logspace(0, -10, 12, dtype=torch.float64)
+    left, right = (torch.linalg.qr(torch.randn(n, 12, dtype=torch.float64)).Q for n in shape)
+    layer = nn.Linear(shape[1], shape[0], bias=False)
+    layer.weight.data = ((left * known) @ right.T).float()
+    expected = torch.linalg.svdvals(layer.weight.detach().double())
+    for dtype, found in (
+        (torch.float32, singular_values(layer, torch.rand(1, shape[1]))[0].double()),
+        (torch.float64, singular_values(layer.double(), torch.rand(1, shape[1]).double())[0]),
+    ):
+        rounding = torch.finfo(dtype).eps * expected
+        assert ((found - expected).abs() <= 1e-7 * expected[0] + rounding).all()
+        said = 1e-14 * (expected[0] / expected) ** 2 * expected
+        assert ((found - expected).abs() <= said + rounding)[expected > 1e-7].all()
+
+
 def test_jacobian_norms_are_those_of_the_singular_values(encoder, x):
     torch.testing.assert_close(jacobian_norms(encoder, x), singular_values(encoder, x).norm(dim=1))
 

@@ -1,6 +1,10 @@
 """The singular values of the Jacobian: how many directions the code responds to, and how strongly."""
 
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
 import torch
+from threadpoolctl import threadpool_limits
 from torch import Tensor
 
 from contractive.jacobian.dense import jacobians
@@ -11,11 +15,12 @@ from contractive.penalties import contraction_penalty
 def singular_values(encoder: Encoder, x: Tensor, chunk_size: int = 16) -> Tensor:
     """Return the singular values of ``J_f(x)``, largest first, in units of code per unit of input.
 
-    Averaged over the examples they are the spectrum of Rifai et al., ICML 2011, Fig. 3. A matrix with
-    orthonormal columns on its left does not change singular values, so each Jacobian is first cut down
-    to the triangular factor of its QR decomposition, whose side is the smaller of the two. The Gram
-    matrix of that side would be cheaper still, but it squares the values and loses those below
-    ``3e-4`` of the largest in single precision. Memory holds ``chunk_size`` Jacobians at a time.
+    Averaged over the examples they are the spectrum of Rifai et al., ICML 2011, Fig. 3. They are the roots of
+    the eigenvalues of the Gram matrix of the Jacobian's smaller side: half the work of a decomposition of the
+    Jacobian itself. The Gram matrix squares the values, so it alone, and its eigenvalues, are in double
+    precision: ``σ_k`` is off by ``1e-7 σ_1`` at most, no more than by the rounding of a Jacobian in single
+    precision, and its relative error is ``1e-14 (σ_1 / σ_k)²``. Memory holds ``chunk_size`` Jacobians at a
+    time; each core takes an example at a time.
 
     Returns:
         ``(batch, min(code_size, input_size))``.
@@ -23,12 +28,22 @@ def singular_values(encoder: Encoder, x: Tensor, chunk_size: int = 16) -> Tensor
     >>> singular_values(lambda x: x @ torch.diag(torch.tensor([1.0, 3.0])), torch.zeros(1, 2))
     tensor([[3., 1.]])
     """
-    values = []
-    for part in x.split(chunk_size):
-        matrices = jacobians(encoder, part)
-        tall = matrices if matrices.shape[1] >= matrices.shape[2] else matrices.mT
-        values.append(torch.linalg.svdvals(torch.linalg.qr(tall, mode="r").R))
-    return torch.cat(values)
+    workers = torch.get_num_threads()
+    values: list[np.ndarray] = []
+    # A core for each example: a product or decomposition of one is too small to be shared among them.
+    with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(workers) as pool:
+        for part in x.split(chunk_size):
+            values += pool.map(_singular_values, jacobians(encoder, part))
+    return torch.from_numpy(np.stack(values)).to(x)
+
+
+def _singular_values(jacobian: Tensor) -> np.ndarray:
+    tall = jacobian.double().cpu().numpy()
+    if tall.shape[0] < tall.shape[1]:
+        tall = tall.T
+    # numpy computes half of a product of a matrix with itself, and mirrors it.
+    eigenvalues: np.ndarray = np.linalg.eigvalsh(tall.T @ tall)[::-1]
+    return np.sqrt(eigenvalues.clip(0))
 
 
 def jacobian_norms(encoder: Encoder, x: Tensor) -> Tensor:
