@@ -1,0 +1,117 @@
+"""What a run on the digits costs: a loop by hand, the transformer, train.py without and with pictures.
+
+    python benchmarks/digits.py                        # 100 epochs, 5 rounds
+    python benchmarks/digits.py --epochs 50 --rounds 3
+
+1,437 × 64, an encoder 64–256 with tied weights and the contraction penalty, Adam, batches of 64: 23 steps an
+epoch. All do the same steps in this process, whose imports are not counted; they take turns, and the median of
+the ratios within a round counts. Seconds are those of the clock and, in brackets, of the processor, which other
+work on the machine disturbs less.
+"""
+
+import argparse
+import contextlib
+import io
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from statistics import median
+
+import torch
+from torch import Tensor
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+SHAPE, BATCH, HIDDEN, LAM, LR = (1, 8, 8), 64, 256, 0.01, 1e-3
+
+
+def by_hand(x: Tensor, epochs: int) -> None:
+    """A loop over the float tensor ``x``, without any framework."""
+    from contractive import contraction_penalty
+    from contractive.nn.layers import Decoder, make_encoder
+
+    encoder = make_encoder(SHAPE, [HIDDEN], "sigmoid")
+    decoder = Decoder(encoder, SHAPE, "sigmoid", tied=True)
+    optimizer = torch.optim.Adam([*encoder.parameters(), *decoder.parameters()], lr=LR)
+    for _ in range(epochs):
+        for index in torch.randperm(len(x)).split(BATCH):
+            batch = x[index]
+            code, penalty = contraction_penalty(encoder, batch)
+            error = (decoder(code) - batch).square().flatten(1).sum(1).mean()
+            optimizer.zero_grad()
+            (error + LAM * penalty.mean()).backward()
+            optimizer.step()
+
+
+def by_transformer(x: Tensor, epochs: int) -> None:
+    """The scikit-learn transformer."""
+    from contractive.sklearn import ContractiveTransformer
+
+    settings = {"hidden": (HIDDEN,), "lam": LAM, "lr": LR, "batch_size": BATCH, "scaling": "none"}
+    ContractiveTransformer(**settings, max_epochs=epochs, random_state=0).fit(x.flatten(1).numpy())
+
+
+def by_train_py(*overrides: str) -> None:
+    """A whole run of train.py."""
+    from train import main
+
+    with tempfile.TemporaryDirectory() as directory:
+        own = [
+            f"model.hidden=[{HIDDEN}]",
+            f"model.lam={LAM}",
+            f"optimizer.lr={LR}",
+            f"data.batch_size={BATCH}",
+        ]
+        sys.argv = ["train.py", *own, *overrides, "trainer.accelerator=cpu", f"hydra.run.dir={directory}/run"]
+        with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+            main()
+
+
+def timed(candidate: Callable[[], None]) -> tuple[float, float]:
+    """Seconds of the clock and of the processor."""
+    clock, processor = time.perf_counter(), time.process_time()
+    candidate()
+    return time.perf_counter() - clock, time.process_time() - processor
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--epochs", type=int, default=100)
+    parser.add_argument("--rounds", type=int, default=5)
+    arguments = parser.parse_args()
+    epochs = arguments.epochs
+
+    from contractive import DataModule
+
+    data = DataModule("digits", batch_size=BATCH)
+    data.setup("fit")
+    x = data.split("train").x
+    length = f"trainer.max_epochs={epochs}"
+    candidates: dict[str, Callable[[], None]] = {
+        "by hand": lambda: by_hand(x, epochs),
+        "ContractiveTransformer": lambda: by_transformer(x, epochs),
+        "train.py callbacks=minimal": lambda: by_train_py(length, "callbacks=minimal"),
+        "train.py": lambda: by_train_py(length),
+    }
+    taken: dict[str, list[tuple[float, float]]] = {name: [] for name in candidates}
+    by_train_py("trainer.max_epochs=1")  # imports what there is
+    by_transformer(x, 1)
+    by_hand(x, 1)
+    for _ in range(arguments.rounds):
+        for name, candidate in candidates.items():
+            taken[name].append(timed(candidate))
+    print(f"\n{epochs} epochs, {arguments.rounds} rounds, {torch.get_num_threads()} threads")
+    for name, seconds in taken.items():
+        ratios = [
+            median(own[which] / base[which] for own, base in zip(seconds, taken["by hand"], strict=True))
+            for which in (0, 1)
+        ]
+        clock, processor = (median(each) for each in zip(*seconds))
+        print(f"{name:28} {clock:6.2f} s ({processor:.2f})   {ratios[0]:.2f} ({ratios[1]:.2f}) of by hand")
+
+
+if __name__ == "__main__":
+    main()
