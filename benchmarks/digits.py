@@ -4,9 +4,9 @@
     python benchmarks/digits.py --epochs 50 --rounds 3
 
 1,437 × 64, an encoder 64–256 with tied weights and the contraction penalty, Adam, batches of 64: 23 steps an
-epoch. All do the same steps in this process, whose imports are not counted; they take turns, and the median of
-the ratios within a round counts. Seconds are those of the clock and, in brackets, of the processor, which other
-work on the machine disturbs less.
+epoch. All do the same steps in this process, whose imports are not counted; they take turns, and the median
+of the ratios within a round counts. Seconds are those of the clock and, in brackets, of the processor, which
+other work on the machine disturbs less.
 """
 
 import argparse
@@ -48,8 +48,10 @@ def by_transformer(x: Tensor, epochs: int) -> None:
     """The scikit-learn transformer."""
     from contractive.sklearn import ContractiveTransformer
 
-    settings = {"hidden": (HIDDEN,), "lam": LAM, "lr": LR, "batch_size": BATCH, "scaling": "none"}
-    ContractiveTransformer(**settings, max_epochs=epochs, random_state=0).fit(x.flatten(1).numpy())
+    transformer = ContractiveTransformer(
+        (HIDDEN,), LAM, lr=LR, batch_size=BATCH, scaling="none", max_epochs=epochs, random_state=0
+    )
+    transformer.fit(x.flatten(1).numpy())
 
 
 def by_train_py(*overrides: str) -> None:
