@@ -15,7 +15,6 @@ from lightning.pytorch.loggers import Logger
 from contractive import ContractiveAutoencoder
 from contractive.commands.train import CONFIG_DIR
 from contractive.training import fit
-from contractive.training.fitting import compared_settings
 from contractive.training.history import NonFiniteLossError
 
 SMALL = ("model.hidden=[16]", "trainer.max_epochs=4")
@@ -249,19 +248,6 @@ def test_the_settings_reach_every_logger(tmp_path):
     fit(TINY | {"logger": {"csv": csv_logger}}, directory=tmp_path / "b")
     written = yaml.safe_load((tmp_path / "b" / "hparams.yaml").read_text())
     assert written == heard | {"seed": 0}
-
-
-def test_runs_are_compared_by_the_usual_settings_and_those_that_were_chosen():
-    defaults = {"model.lam": 0.01, "model.tied": True, "trainer.max_epochs": 100, "seed": 0}
-    chosen = {
-        "model.lam": 0.01,
-        "model.tied": True,
-        "trainer.max_epochs": 5,
-        "seed": 0,
-        "optimizer.momentum": 0.9,
-    }
-    expected = {"model.lam": 0.01, "seed": 0, "trainer.max_epochs": 5, "optimizer.momentum": 0.9}
-    assert compared_settings(chosen, defaults) == expected
 
 
 def test_the_figures_are_those_of_the_best_epoch_where_it_is_not_the_last(tmp_path):

@@ -9,7 +9,7 @@ from sklearn.neighbors import KNeighborsClassifier
 
 from contractive import ContractiveAutoencoder, DataModule
 from contractive.diagnostics.classifiers import error, linear_probe, standard_error
-from contractive.training.fitting import fit, is_compared
+from contractive.training.fitting import fit
 from contractive.training.probing import check_probed, probe_figures
 from contractive.training.settings import Probe
 from tests.training.test_fitting import metrics
@@ -206,15 +206,3 @@ def test_a_run_without_labels_cannot_be_judged_by_the_probe():
     data.setup()
     with pytest.raises(ValueError, match="val/probe_error needs labels that are classes"):
         check_probed(["val/probe_error"], data, {})
-
-
-def test_what_runs_are_compared_by():
-    shown = (
-        "val/probe_error",
-        "test/probe_error",
-        "test/loss",
-        "test/probe_error_noisy_raw",
-        "test/probe_r2",
-    )
-    assert all(map(is_compared, shown))
-    assert not any(map(is_compared, ("val/loss", "test/probe_examples", "val/probe_error_se", "seconds")))

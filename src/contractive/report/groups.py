@@ -9,17 +9,12 @@ import numpy as np
 from plotly.colors import sample_colorscale
 
 from contractive.palette import COLOURS
-from contractive.runs.reading import Run
+from contractive.runs.reading import Run, matters
 from contractive.runs.untrusted import printable
 
 LAM, SEED = "model.lam", "seed"
 # Where these differ, errors and penalties are in other units.
 UNITS = ("data.source", "data.path", "data.scaling", "data.grey", "data.size", "model.reconstruction")
-# On these no figure depends: where things lie, who watches, how a run came about.
-NO_MATTER = (
-    *("callbacks", "logger", "hydra", "ckpt_path", "resume", "experiment", "optimized_metric"),
-    *("save_every_seconds", "data.root", "data.in_memory_mib", "trainer.accelerator", "trainer.devices"),
-)
 LONGEST = 80  # characters of a label
 DASHES = ("solid", "dash", "dot", "dashdot")
 
@@ -66,12 +61,7 @@ def differing(runs: Sequence[Run]) -> list[str]:
         key for run in runs for key, value in run.config.items() if not str(value).startswith("${")
     )
     recorded = [run for run in runs if run.config]
-    found = [
-        key
-        for key in keys
-        if not any(key == name or key.startswith(f"{name}.") for name in NO_MATTER)
-        and len({str(run.config.get(key)) for run in recorded}) > 1
-    ]
+    found = [key for key in keys if matters(key) and len({str(run.config.get(key)) for run in recorded}) > 1]
     return sorted(found, key=lambda key: (key != LAM, key == SEED))
 
 

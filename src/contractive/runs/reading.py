@@ -21,6 +21,13 @@ LONGEST_TEXT = 500
 OTHER_VERSION = "was it written by another version?"
 
 
+# On these no figure of a run depends: where things lie, who watches, how it came about.
+NO_MATTER = (
+    *("callbacks", "logger", "hydra", "ckpt_path", "resume", "experiment", "optimized_metric"),
+    *("save_every_seconds", "data.root", "data.in_memory_mib", "trainer.accelerator", "trainer.devices"),
+)
+
+
 @dataclass
 class Geometry:
     """The curves of a run's encoder at the last epoch that was drawn, averaged over examples."""
@@ -105,6 +112,15 @@ def read_run(directory: Path, name: str) -> Run:
     if (directory / "geometry.json").exists():
         run.geometry = _geometry(run, _read(run, directory / "geometry.json", json.loads, dict))
     return run
+
+
+def matters(setting: str) -> bool:
+    """Whether the figures of a run may depend on a setting.
+
+    >>> matters("trainer.max_epochs"), matters("callbacks.pictures.filters")
+    (True, False)
+    """
+    return not any(setting == name or setting.startswith(f"{name}.") for name in NO_MATTER)
 
 
 def flat(settings: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

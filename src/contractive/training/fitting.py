@@ -9,7 +9,7 @@ import time
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +32,7 @@ from contractive.runs.directory import (
 )
 from contractive.runs.files import remove_unfinished, write_atomically
 from contractive.runs.reading import flat
-from contractive.settings import default, names, nearest, prefixed
+from contractive.settings import names, nearest, prefixed
 from contractive.training.callbacks.checkpoints import BEGINNING, FOLDER, Checkpoints
 from contractive.training.callbacks.record import Record
 from contractive.training.checkpoint_io import PairedCheckpointIO
@@ -42,14 +42,13 @@ from contractive.training.memory import check_memory
 from contractive.training.module import ContractiveAutoencoder
 from contractive.training.optimizers import check_arguments
 from contractive.training.probing import check_probed
-from contractive.training.recording import changed_settings, record_settings
+from contractive.training.recording import changed_settings, compared_settings, record_settings
 from contractive.training.resuming import begin_anew, take_up
-from contractive.training.settings import PROBED, Model, Optimizer, Probe, Scheduler, TopLevel, Trainer
+from contractive.training.settings import DECIDING, Model, Optimizer, Probe, Scheduler, TopLevel, Trainer
 from contractive.training.signals import Interrupted, Signals
 
 log = logging.getLogger(__name__)
 
-COMPARED = ("lam", "hidden", "activation", "reconstruction")  # of the model, beside lr, source and seed
 GROUPS = {"model": Model, "optimizer": Optimizer, "scheduler": Scheduler, "trainer": Trainer, "probe": Probe}
 
 
@@ -144,10 +143,11 @@ def fit(
         os.environ["PYTORCH_NVML_BASED_CUDA_CHECK"] = "0"
         settled = flat(given)
         text = yaml.safe_dump(json.loads(json.dumps(given | nodes, default=str)), sort_keys=False)
+        told: list[str] = []
         if trainer.is_global_zero:
             # Figures of an earlier end are none of what comes now.
             (directory / "metrics.json").unlink(missing_ok=True)
-            record_settings(directory, settings, given | nodes)
+            told = record_settings(directory, settings, given | nodes)
         for logger in trainer.loggers:
             if isinstance(logger, TensorBoardLogger):
                 logger.experiment.add_text("config", "    " + text.replace("\n", "\n    "))
@@ -162,31 +162,22 @@ def fit(
             checkpoint = read_checkpoint(best)
             model.load_state_dict(checkpoint["state_dict"])
             best_epoch = checkpoint["epoch"] + 1
+        # What the best epoch comes to is no point of the curves over all of them.
+        kept, trainer.loggers = trainer.loggers, []
         metrics = evaluate(trainer, model, data, Probe.of(given["probe"]))
+        trainer.loggers = kept
         metrics |= {"epochs": epochs, "best_epoch": best_epoch, "seconds": time.monotonic() - start}
         signals.leave_if_asked()
         if trainer.is_global_zero:
             write_atomically(directory / "metrics.json", json.dumps(metrics, indent=2) + "\n")
+        tested = {name: metrics[name] for name in DECIDING if name in metrics}
         for logger in trainer.loggers:
             if isinstance(logger, TensorBoardLogger):
-                tested = {name: value for name, value in metrics.items() if is_compared(name)}
-                defaults = flat(_completed({"data": {s.name: default(s) for s in fields(data.settings)}}))
-                compared = compared_settings(settled, defaults)
-                logger.log_hyperparams(compared, tested, step=trainer.global_step)
-                logger.finalize("success")
+                logger.log_hyperparams(compared_settings(given, told), tested, step=trainer.global_step)
+            else:
+                logger.log_metrics(tested, step=trainer.global_step)
+            logger.finalize("success")
     return Run(directory, metrics, model.eval(), data, epochs, best_epoch, best, last)
-
-
-def compared_settings(settled: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict[str, Any]:
-    """What the HParams tab compares runs by: the usual settings, and those that are not at their default."""
-    usual = (*(f"model.{name}" for name in COMPARED), "optimizer.lr", "data.source", "seed")
-    other = [key for key, value in settled.items() if key not in defaults or value != defaults[key]]
-    return {key: settled[key] for key in (*usual, *other) if key in settled}
-
-
-def is_compared(name: str) -> bool:
-    """Whether the HParams tab shows a figure beside the settings: those of the test, and the probe's."""
-    return name in PROBED or (name.startswith("test/") and not name.endswith(("_examples", "_se")))
 
 
 def _completed(settings: Mapping[str, Any] | DictConfig | None) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """``.hydra/``: the settings of a run, as composed and as typed, and those that changed since."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -15,15 +15,20 @@ from contractive.data.settings import SOURCES
 from contractive.penalties.settings import METHODS, Hessian
 from contractive.runs.directory import LAST, OVERRIDES, SETTINGS
 from contractive.runs.files import write_atomically
-from contractive.runs.reading import changes, flat
+from contractive.runs.reading import changes, flat, matters
 from contractive.settings import Settings, choices, chosen, default, names
 from contractive.training.settings import Model, Optimizer, Probe, Scheduler, TopLevel, Trainer
 
 # How a run came about, who watches it: nothing that its figures depend on.
 NOT_COMPARED = ("resume", "ckpt_path", "callbacks", "logger", "hydra")
 
+# What is chosen by name and has settings of its own.
+CHOICES = {"model.penalty.method": "auto", "data.source": "digits"}
 
-def record_settings(directory: Path, settings: Mapping[str, Any] | DictConfig | None, complete: Any) -> None:
+
+def record_settings(
+    directory: Path, settings: Mapping[str, Any] | DictConfig | None, complete: Any
+) -> list[str]:
     """Write the settings of a run, and Hydra's own part where it composed them.
 
     Hydra's way of writing them is switched off: it would overwrite those of a run that is under way, or that
@@ -33,6 +38,9 @@ def record_settings(directory: Path, settings: Mapping[str, Any] | DictConfig | 
         directory: the run's.
         settings: as they were given.
         complete: with defaults for what was not given.
+
+    Returns:
+        The names of those that were typed or given.
     """
     if isinstance(settings, DictConfig) and HydraConfig.initialized():
         job = HydraConfig.get()
@@ -47,6 +55,7 @@ def record_settings(directory: Path, settings: Mapping[str, Any] | DictConfig | 
         text = yaml.safe_dump({k: v for k, v in plain.items() if k != "resume"}, sort_keys=False)
     write_atomically(directory / OVERRIDES, yaml.safe_dump(typed, allow_unicode=True))
     write_atomically(directory / SETTINGS, text)
+    return [override.lstrip("+~").partition("=")[0] for override in typed]
 
 
 def load_settings(run: Path) -> DictConfig:
@@ -75,9 +84,10 @@ def comparable(settings: Any) -> dict[str, Any]:
     config = settings if isinstance(settings, DictConfig) else OmegaConf.create(dict(settings))
     ours = OmegaConf.masked_copy(config, [str(key) for key in config if key not in NOT_COMPARED])
     given = flat(OmegaConf.to_container(ours, resolve=True))  # type: ignore[arg-type]
+    choice = CHOICES | given
     owners: dict[str, tuple[str, Any]] = {
-        "model.penalty.": (METHODS, given.get("model.penalty.method", "auto")),
-        "data.": (SOURCES, given.get("data.source", "digits")),
+        "model.penalty.": (METHODS, choice["model.penalty.method"]),
+        "data.": (SOURCES, choice["data.source"]),
     }
     classes: dict[str, type[Settings]] = {
         **{"": TopLevel, "model.": Model, "model.hessian.": Hessian},
@@ -85,7 +95,26 @@ def comparable(settings: Any) -> dict[str, Any]:
         **{prefix: chosen(*owner) for prefix, owner in owners.items() if owner[1] in choices(owner[0])},
     }
     known = {prefix + spec.name: default(spec) for prefix, cls in classes.items() for spec in fields(cls)}
-    return {name: value for name, value in flat(known).items() if name not in NOT_COMPARED} | given
+    return CHOICES | {name: value for name, value in flat(known).items() if name not in NOT_COMPARED} | given
+
+
+def compared_settings(given: Mapping[str, Any], told: Collection[str]) -> dict[str, Any]:
+    """What the HParams tab compares runs by: ``lam``, what was asked for, and what is not at its default.
+
+    A column that says the same of all runs would push the figures off the screen.
+
+    Args:
+        given: all settings of a run, in plain containers.
+        told: the names of those that were typed or given.
+    """
+    settled = comparable(given)
+    source, penalty = given["data"]["source"], {"method": given["model"]["penalty"].get("method", "auto")}
+    defaults = comparable({"data": {"source": source}, "model": {"penalty": penalty}}) | CHOICES
+    return {
+        name: value
+        for name, value in settled.items()
+        if name == "model.lam" or (matters(name) and (name in told or defaults.get(name, ...) != value))
+    }
 
 
 def changed_settings(path: Path, hyper_parameters: Mapping[str, Any], given: Mapping[str, Any]) -> list[str]:

@@ -24,6 +24,8 @@ MONITORED = tuple(f"{stage}/{term}" for stage in STAGES for term in TERMS)
 # What is measured when training is over, where there are labels.
 PROBED = tuple(f"{stage}/{name}" for stage in STAGES for name in ("probe_error", "knn_error", "probe_r2"))
 METRICS = (*MONITORED, *PROBED)
+# By which runs are compared, those that decide first.
+DECIDING = (*PROBED, "test/reconstruction", "test/penalty", "test/loss")
 
 
 @dataclass
