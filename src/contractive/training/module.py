@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 
 from contractive.nn.settings import Network
+from contractive.nn.stacking import copy_layers, stacked_settings
 from contractive.objective import loss, seed_step, warmed_up
 from contractive.runs.checkpoints import read_checkpoint, restore
 from contractive.settings import names, prefixed
@@ -99,6 +100,33 @@ class ContractiveAutoencoder(ScaledByData):
         restore(model, checkpoint)
         model.scaling_is_own = True
         return model.to(map_location).eval()
+
+    @classmethod
+    def stack(cls, models: "Sequence[ContractiveAutoencoder]", **settings: Any) -> Self:
+        """One deep model with the layers of all, each of which was trained on the codes of the one before.
+
+        Its code is that of the last model, and the penalty takes the stack as a whole. Its decoder is put
+        together of theirs and has an activation wherever two of them meet; an upper model that was trained
+        with the squared error had none there, so that the reconstruction begins to be right with training.
+
+        Args:
+            models: from the input upwards; they share one activation, and only the first may scale its input.
+            **settings: constructor arguments that replace those of the first.
+
+        Raises:
+            ValueError: if the models do not fit on each other.
+
+        >>> lower = ContractiveAutoencoder((6,), hidden=[5, 4])
+        >>> upper = ContractiveAutoencoder((4,), hidden=[3])
+        >>> deep, x = ContractiveAutoencoder.stack([lower, upper], lam=1.0), torch.rand(2, 6)
+        >>> torch.equal(deep.encode(x), upper.encode(lower.encode(x))), deep.hparams["hidden"], deep.lam
+        (True, [5, 4, 3], 1.0)
+        """
+        network = stacked_settings(models)
+        model = cls(**{**models[0].hparams, **network, **settings})
+        copy_layers(models, model)
+        model.scaling_is_own = models[0].scaling_is_own
+        return model
 
     def configure_optimizers(self) -> Any:
         """The optimiser of ``torch.optim`` that the settings name, and its schedule if they name one."""
