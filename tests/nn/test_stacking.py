@@ -35,7 +35,7 @@ def test_the_penalty_of_the_stack_is_that_of_the_maps_one_after_the_other(activa
     torch.testing.assert_close(both, product)
 
 
-@pytest.mark.parametrize("tied", [(True, True), (True, False), (False, False)])
+@pytest.mark.parametrize("tied", [(True, True), (True, False), (False, True), (False, False)])
 def test_with_a_sigmoid_between_them_the_decoders_are_one_after_the_other_too(tied):
     """The cross-entropy has the upper model answer with a sigmoid of its logits, as the stack does."""
     lower = trained((6,), [4], 0, tied=tied[0])
