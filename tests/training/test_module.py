@@ -110,6 +110,18 @@ def test_a_warmup_rises_from_step_to_step_to_lam_and_stays_there():
     assert log.of("train/lam") == pytest.approx(by_hand)
 
 
+def test_a_loader_that_does_not_know_its_length_will_do():
+    class Unknown:
+        def __iter__(self):
+            return iter(torch.rand(4, 2, 4, generator=torch.Generator().manual_seed(0)))
+
+    model = ContractiveAutoencoder((4,), hidden=[3], lam=0.2, lam_warmup_epochs=2)
+    log = fitted(model, None, epochs=3, data=Unknown())
+    assert log.of("train/lam") == pytest.approx([0.0] * 4 + [0.1] * 4 + [0.2] * 4)
+    log = fitted(ContractiveAutoencoder((4,), hidden=[3], lam=0), None, epochs=2, data=Unknown(), every=50)
+    assert len(log.of("train/penalty")) == 2 and min(log.of("train/penalty")) > 0
+
+
 @pytest.mark.parametrize("lam", [0.0, 0.7])
 def test_the_penalty_of_a_corrupted_input_is_taken_where_the_encoder_stood(lam):
     """All values masked: the encoder sees 0, whatever x is."""

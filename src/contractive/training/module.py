@@ -1,5 +1,6 @@
 """The contractive autoencoder as a LightningModule."""
 
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
@@ -162,8 +163,10 @@ class ContractiveAutoencoder(ScaledByData):
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """The loss of one batch; its terms go to the history, which is read every so many steps."""
         x, lam = _inputs(batch), self._lam_now(batch_idx)
-        # Without a weight the penalty is only looked at, at the last step before anybody sees it.
-        looked_at = self._history.due or batch_idx + 1 == self.trainer.num_training_batches
+        # Without a weight the penalty is only looked at, at the last step before anybody sees it; of an epoch
+        # whose length its loader does not know, at the first.
+        last = self.trainer.num_training_batches - 1
+        looked_at = self._history.due or batch_idx == (last if math.isfinite(last) else 0)
         terms = self._terms(
             x, lam, self.global_step, corruption=self.objective.corruption, unweighted=looked_at
         )
@@ -245,6 +248,7 @@ class ContractiveAutoencoder(ScaledByData):
         return loss(self, x, lam, **weights, **options, generator=generator)  # type: ignore[arg-type]
 
     def _lam_now(self, batch_idx: int) -> float:
+        # Where the loader does not know how many batches there are, it rises from epoch to epoch.
         epoch = self.current_epoch + batch_idx / self.trainer.num_training_batches
         return warmed_up(self.lam, epoch, self.objective.lam_warmup_epochs)
 
