@@ -4,6 +4,7 @@ import csv
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet
 import pytest
 
 from contractive.data import tables
@@ -104,6 +105,18 @@ def test_rows_that_are_not_all_read_are_refused(path, monkeypatch):
         read_table(path)
     with pytest.raises(ValueError, match=r"t\.csv: 2 rows were read of the 4 that it has"):
         list(TableStream(path).batches({"a": pa.float64(), "b": pa.float64()}, 10))
+
+
+def test_of_a_table_in_pieces_a_piece_is_in_memory(tmp_path):
+    x = np.random.default_rng(0).normal(size=(400_000, 10)).astype(np.float32)
+    path, most = tmp_path / "t.parquet", 0
+    whole = pa.table({f"c{i}": x[:, i] for i in range(10)})
+    pa.parquet.write_table(whole, path, row_group_size=len(x), use_dictionary=False)
+    stream = TableStream(path)
+    before = pa.total_allocated_bytes()
+    for _ in stream.batches(stream.types(stream.names), 1000):
+        most = max(most, pa.total_allocated_bytes() - before)
+    assert 0 < most < x.nbytes / 3
 
 
 def test_a_column_in_pieces_is_text_if_not_all_of_it_is_what_its_beginning_is(path):

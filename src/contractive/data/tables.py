@@ -18,7 +18,8 @@ SUFFIXES = (".csv", ".parquet")
 BLOCK_ROWS = 1024
 BLOCK_BYTES = 1 << 20  # of text that pyarrow takes at a time, at least
 NUMBER = r"^\s*[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?\s*$"
-BUFFERED = {"page_checksum_verification": True, "buffer_size": 1 << 20}  # not all of a column at once
+# Not all of a column at once: in pieces the memory of a piece is enough.
+BUFFERED = {"page_checksum_verification": True, "buffer_size": 1 << 18, "pre_buffer": False}
 LONGEST = (1 << 31) - (1 << 21)  # bytes of a record: pyarrow counts in 32 bits
 
 

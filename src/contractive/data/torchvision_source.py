@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from contractive.data.examples import Examples
-from contractive.data.files import one_line
+from contractive.data.files import one_line, shown
 from contractive.data.settings import Source
 from contractive.settings import setting
 
@@ -69,6 +69,12 @@ class TorchvisionSource(Source):
 
         self.fetch()
         splits = {"train": self.load(train=True), "test": self.load(train=False)}
+        for split, loaded in splits.items():
+            if len(loaded.data) != len(loaded.targets):
+                raise ValueError(
+                    f"{self.dataset}: in {shown(self.root)!r} there are {len(loaded.data)} pictures and"
+                    f" {len(loaded.targets)} labels for {split}: remove the files, to download them again"
+                )
         return {
             split: Examples(self.pixels(loaded.data), torch.as_tensor(loaded.targets))
             for split, loaded in splits.items()
