@@ -54,7 +54,7 @@ def test_the_help_of_a_command_waits_for_neither_torch_nor_hydra(name, run_witho
 @pytest.mark.parametrize("name", [name for name in COMMANDS if name != "train"])
 def test_a_mistake_in_the_arguments_is_one_line(program, name):
     with pytest.raises(SystemExit, match=r"^error: .*--nonsense.*\(contractive \w+ --help says how\)$"):
-        program(name, "a", "--nonsense")
+        program(name, "a", "--nonsense", "-o", "x")
 
 
 @pytest.mark.parametrize("arguments", [["train", "model.lamb=1"], ["model.lamb=1"], ["-m", "model.lamb=1"]])

@@ -47,6 +47,7 @@ class BatchLoader:
     ) -> None:
         if n < world_size:
             raise ValueError(f"{n} examples cannot be shared among {world_size} processes")
+        self.count = n
         self.batch_size = batch_size
         self.shuffle = shuffle
         self.seed = seed

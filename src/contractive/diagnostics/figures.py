@@ -7,7 +7,7 @@ Matplotlib is imported when the first figure is drawn.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -56,6 +56,22 @@ def ratio_figure(
     axes.set(xlabel="radius r  [input]", ylabel="‖f(x + r u) − f(x)‖ / r  [code per input]")
     _logarithmic(axes, "x", (float(x[0]) / 1.2, float(x[-1]) * 1.2))
     axes.legend(loc="lower left")
+    return figure
+
+
+def named_pictures(pictures: Tensor, names: Sequence[str], columns: int = 8) -> Figure:
+    """Draw pictures ``(n, 1 or 3, height, width)`` in [0, 1] in rows, each with its name above it."""
+    from matplotlib.figure import Figure
+
+    rows, tall = -(-len(pictures) // columns), pictures.shape[2] / pictures.shape[3]
+    figure = Figure(figsize=(1.1 * columns, (1.1 * tall + 0.4) * rows))
+    top = 1 - 0.4 / figure.get_figheight()
+    grid = figure.add_gridspec(rows, columns, left=0.01, right=0.99, bottom=0.01, top=top, hspace=0.25 / tall)
+    for number, (picture, name) in enumerate(zip(pictures.clamp(0, 1).cpu(), names)):
+        axes = figure.add_subplot(grid[number])
+        axes.imshow(picture.expand(3, -1, -1).movedim(0, 2).numpy())
+        axes.set_title(name, fontsize=7, pad=2)
+        axes.set_axis_off()
     return figure
 
 

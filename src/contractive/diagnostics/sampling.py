@@ -1,12 +1,14 @@
 """Samples from what a contractive autoencoder has learnt: a random walk along the manifold of its data."""
 
 from collections.abc import Callable, Iterator
+from itertools import islice
 
 import torch
 from torch import Tensor
 
 from contractive.jacobian.encoder import Encoder
 from contractive.jacobian.linearise import linearise
+from contractive.nn.autoencoder import Autoencoder
 
 
 def moved_code(encoder: Encoder, x: Tensor, noise: Tensor) -> Tensor:
@@ -55,3 +57,27 @@ def walk(
         yield code
         with torch.no_grad():
             x = decoder(code)
+
+
+def samples(
+    model: Autoencoder,
+    x: Tensor,
+    count: int,
+    sigma: float,
+    burn_in: int,
+    thinning: int,
+    generator: torch.Generator,
+) -> Tensor:
+    """Return samples in the data's own units, ``(count, *input_shape)``: one of each walk, then one more, ….
+
+    Args:
+        model: what has learnt the manifold.
+        x: examples as stored, ``(n, *input_shape)``, at which ``n`` walks start.
+        count: how many samples; those of one walk are its steps ``burn_in``, ``burn_in + thinning``, ….
+        sigma, generator: see :func:`walk`.
+        burn_in, thinning: numbers of steps, at least one.
+    """
+    back = lambda code: model.scale(model.decode(code))  # noqa: E731
+    steps = islice(walk(model.encoder, back, model.scale(x), sigma, generator), burn_in - 1, None, thinning)
+    with torch.no_grad():
+        return torch.cat([model.decode(next(steps)) for _ in range(-(-count // len(x)))])[:count]

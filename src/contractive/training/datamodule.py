@@ -75,6 +75,10 @@ class DataModule(LightningDataModule):
             self.scaler.fit(self._parts["train"].statistics, kind)
         check_magnitude(self._parts, self.scaler, kind, self.settings.found().get("columns"))
 
+    def part(self, name: Split) -> Part:
+        """A split, whether it is in memory or not."""
+        return self._parts[name]
+
     @property
     def input_shape(self) -> tuple[int, ...]:
         """Shape of one example."""

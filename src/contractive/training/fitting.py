@@ -5,12 +5,14 @@ import inspect
 import json
 import logging
 import os
+import sys
 import time
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import lightning
@@ -21,6 +23,7 @@ from lightning.pytorch.callbacks import Checkpoint, ProgressBar
 from lightning.pytorch.loggers import Logger, TensorBoardLogger
 from omegaconf import DictConfig, OmegaConf
 
+from contractive.diagnostics.outliers import Reference
 from contractive.runs.checkpoints import read_checkpoint
 from contractive.runs.directory import (
     LAST,
@@ -32,8 +35,10 @@ from contractive.runs.directory import (
 )
 from contractive.runs.files import remove_unfinished, write_atomically
 from contractive.runs.reading import flat
+from contractive.runs.trained import SCORES
 from contractive.settings import names, nearest, prefixed
 from contractive.training.callbacks.checkpoints import BEGINNING, FOLDER, Checkpoints
+from contractive.training.callbacks.progress import Progress
 from contractive.training.callbacks.record import Record
 from contractive.training.checkpoint_io import PairedCheckpointIO
 from contractive.training.datamodule import DataModule
@@ -155,13 +160,14 @@ def fit(
                 logger.log_hyperparams(settled)
         trainer.fit(model, datamodule=data, ckpt_path=resumed, weights_only=True)
         # Lightning counts the last epoch of a checkpoint only once it goes on from there.
+        step = trainer.global_step
         epochs = best_epoch = max(trainer.current_epoch, earlier.epochs if earlier else 0)
         best, last = directory / FOLDER / "best.ckpt", directory / FOLDER / "last.ckpt"
         # Without checkpoints, as in a quick look at one batch, the last epoch has to do.
         if saving.best is not None and best.is_file():
             checkpoint = read_checkpoint(best)
             model.load_state_dict(checkpoint["state_dict"])
-            best_epoch = checkpoint["epoch"] + 1
+            best_epoch, step = checkpoint["epoch"] + 1, checkpoint["global_step"]
         # What the best epoch comes to is no point of the curves over all of them.
         kept, trainer.loggers = trainer.loggers, []
         metrics = evaluate(trainer, model, data, Probe.of(given["probe"]))
@@ -169,6 +175,8 @@ def fit(
         metrics |= {"epochs": epochs, "best_epoch": best_epoch, "seconds": time.monotonic() - start}
         signals.leave_if_asked()
         if trainer.is_global_zero:
+            reference = Reference.of_part(model, data.part("train"), seed).plain() | {"step": step}
+            write_atomically(directory / SCORES, json.dumps(reference) + "\n")
             write_atomically(directory / "metrics.json", json.dumps(metrics, indent=2) + "\n")
         tested = {name: metrics[name] for name in DECIDING if name in metrics}
         for logger in trainer.loggers:
@@ -178,6 +186,36 @@ def fit(
                 logger.log_metrics(tested, step=trainer.global_step)
             logger.finalize("success")
     return Run(directory, metrics, model.eval(), data, epochs, best_epoch, best, last)
+
+
+def figures_again(
+    checkpoint: Path, settings: Mapping[str, Any], batches: Iterable[Any] | None = None
+) -> dict[str, float]:
+    """The figures of a checkpoint, computed as :func:`fit` does at its end.
+
+    Args:
+        checkpoint: of the run.
+        settings: the run's, as it recorded them.
+        batches: ``(x,)`` or ``(x, labels)`` to test on instead of the run's own splits.
+
+    Raises:
+        ValueError, FileNotFoundError: if the checkpoint, a setting or the data are not as they should be.
+    """
+    given = _completed(
+        {name: value for name, value in settings.items() if name not in ("callbacks", "logger")}
+    )
+    with _quiet(), TemporaryDirectory() as nothing:
+        seed_everything(given["seed"], verbose=False)
+        model = ContractiveAutoencoder.load_from_checkpoint(checkpoint)
+        bars = [Progress()] if sys.stderr.isatty() else []
+        trainer = _trainer(given["trainer"], Path(nothing), bars, [])
+        if batches is not None:
+            (figures,) = trainer.test(model, batches, verbose=False)
+            return dict(figures)
+        data = DataModule(**given["data"], seed=given["seed"])
+        data.prepare_data()
+        data.setup()
+        return evaluate(trainer, model, data, Probe.of(given["probe"]))
 
 
 def _completed(settings: Mapping[str, Any] | DictConfig | None) -> dict[str, Any]:

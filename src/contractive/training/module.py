@@ -14,6 +14,7 @@ from contractive.nn.stacking import copy_layers, stacked_settings
 from contractive.objective import loss, seed_step, warmed_up
 from contractive.runs.checkpoints import read_checkpoint, restore
 from contractive.settings import names, prefixed
+from contractive.training.datamodule import DataModule
 from contractive.training.history import NonFiniteLossError, StepHistory
 from contractive.training.optimizers import make_optimizer, make_scheduler, replay
 from contractive.training.scaling import ScaledByData
@@ -149,8 +150,11 @@ class ContractiveAutoencoder(ScaledByData):
             scheduler.step()
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Add what is known of the epoch so far."""
+        """Add what is known of the epoch so far, and what the data are, if a data module tells."""
         checkpoint["history"] = self._history.state_dict()
+        data = getattr(self.trainer, "datamodule", None)
+        if isinstance(data, DataModule):
+            checkpoint["data"] = data.description.plain()
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Go on in the epoch; see whether the run that is resumed learns at the rates asked for now."""

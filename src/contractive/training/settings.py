@@ -122,6 +122,16 @@ class Probe(Settings):
 
 
 @dataclass
+class Sampling(Settings):
+    """How samples are drawn; see :func:`contractive.diagnostics.sampling.samples`."""
+
+    sigma: float = setting(0.3, "standard deviation of a step's noise, in units of the code", low=0)
+    burn_in: int = setting(5, "steps of a walk up to its first sample", low=1)
+    thinning: int = setting(5, "steps from one sample of a walk to its next", low=1)
+    seed: int = setting(0, "what starts and steps depend on", low=0)
+
+
+@dataclass
 class TopLevel(Settings):
     """What stands beside the groups: what belongs to a run as a whole."""
 

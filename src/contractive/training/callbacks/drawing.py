@@ -21,6 +21,7 @@ from PIL import Image
 from torch import Tensor
 
 from contractive.diagnostics.figures import figure_pixels
+from contractive.diagnostics.grids import are_pictures
 from contractive.nn.scaling import to_float
 from contractive.runs.files import write_atomically
 from contractive.settings import check_integer, check_number
@@ -64,11 +65,6 @@ def validation_examples(trainer: Trainer, n: int) -> tuple[Tensor, Tensor | None
     labelled = len(batches[0]) > 1 and isinstance(batches[0][1], Tensor)
     x = torch.cat([batch[0] for batch in batches])[:n]
     return to_float(x), torch.cat([batch[1] for batch in batches])[:n] if labelled else None
-
-
-def are_pictures(x: Tensor) -> bool:
-    """Whether examples are pictures, ``(batch, 1 or 3, height, width)``."""
-    return x.ndim == 4 and x.shape[1] in (1, 3)
 
 
 @contextmanager

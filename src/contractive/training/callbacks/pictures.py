@@ -1,34 +1,15 @@
 """Pictures: reconstructions below their originals, and the encoder's filters."""
 
-import torch
 from torch import Tensor, nn
 
 from contractive.diagnostics import corrupted_reconstructions
+from contractive.diagnostics.grids import COLUMNS, image_grid, reconstruction_grid
 from contractive.diagnostics.picture_table import picture_table, signed_pictures
 from contractive.settings import check_integer
 from contractive.training.callbacks.drawing import MOST_PERCENT, Drawing, Page
 from contractive.training.module import ContractiveAutoencoder
 
-COLUMNS = 8
 CORRUPTIONS = (("gaussian", 0.3), ("masking", 0.5), ("salt_and_pepper", 0.3))
-MIN_SIDE = 28  # smaller pictures are enlarged, so that a pixel can be seen
-
-
-def image_grid(images: Tensor, columns: int) -> Tensor:
-    """Images ``(n, channels, height, width)`` in rows of ``columns``, as one ``(3, H, W)``."""
-    # Here, not above: what draws no grid need not wait for it.
-    from torchvision.utils import make_grid
-
-    enlarge = max(1, -(-MIN_SIDE // min(images.shape[2:])))
-    images = images.repeat_interleave(enlarge, 2).repeat_interleave(enlarge, 3)
-    grid: Tensor = make_grid(images, nrow=columns, padding=1, pad_value=1.0)
-    return grid
-
-
-def reconstruction_grid(x: Tensor, reconstruction: Tensor, columns: int = COLUMNS) -> Tensor:
-    """Rows of originals, each with the row of their reconstructions below, in [0, 1]."""
-    pairs = [torch.cat(pair) for pair in zip(x.split(columns), reconstruction.split(columns), strict=True)]
-    return image_grid(torch.cat(pairs).clamp(0, 1), min(columns, len(x)))
 
 
 def first_filters(encoder: nn.Module, input_shape: tuple[int, ...]) -> Tensor:

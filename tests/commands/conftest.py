@@ -1,0 +1,61 @@
+"""Two trained runs, and the program in this process."""
+
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.datasets import load_breast_cancer
+
+from contractive.commands.program import main
+from contractive.training import fit
+
+
+@pytest.fixture(scope="session")
+def digits_run(tmp_path_factory):
+    """A run on the digits."""
+    directory = tmp_path_factory.mktemp("digits") / "run"
+    fit({"trainer": {"max_epochs": 20}, "probe": {"enabled": False}}, directory=directory)
+    return directory
+
+
+@pytest.fixture(scope="session")
+def tumours(tmp_path_factory):
+    """A table with ids, labels of text, and columns of numbers, on scales of their own."""
+    data = load_breast_cancer(as_frame=True)
+    frame = data.data.copy()
+    frame.insert(0, "patient", [f"p{i}" for i in range(len(frame))])
+    frame["diagnosis"] = np.array(["malignant", "benign"])[data.target]
+    path = tmp_path_factory.mktemp("table") / "tumours.csv"
+    frame.to_csv(path, index=False)
+    return path
+
+
+@pytest.fixture(scope="session")
+def table_run(tumours):
+    """A run on the table."""
+    settings = {"data": {"source": "table", "path": str(tumours), "label": "diagnosis", "drop": ["patient"]}}
+    settings |= {"model": {"hidden": [12]}, "trainer": {"max_epochs": 3}, "probe": {"enabled": False}}
+    fit(settings, directory=tumours.parent / "run")
+    return tumours.parent / "run"
+
+
+@pytest.fixture
+def table(tumours):
+    """The table in memory."""
+    return pd.read_csv(tumours)
+
+
+@pytest.fixture
+def contractive(monkeypatch, capsys):
+    """``contractive …``; returns what it printed."""
+
+    def contractive(*arguments):
+        monkeypatch.setattr(sys, "argv", ["contractive", *map(str, arguments)])
+        # Raise, so that tests see what is raised.
+        monkeypatch.setattr("contractive.commands.errors.FULL_ERROR", True)
+        capsys.readouterr()
+        main()
+        return capsys.readouterr().out
+
+    return contractive
