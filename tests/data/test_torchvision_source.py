@@ -37,12 +37,6 @@ def test_a_missing_data_set_names_the_files_and_the_folder(tmp_path):
     assert "\n" not in str(caught.value)
 
 
-def test_pictures_and_labels_of_different_number_are_refused(small):
-    (small / "train-labels-idx1-ubyte").write_bytes(idx(3))
-    with pytest.raises(ValueError, match=r"MNIST: in '.*' there are 5 pictures and 3 labels for train"):
-        mnist(small.parents[1]).read()
-
-
 @pytest.mark.parametrize(
     ("source", "folder"), [("fashion_mnist", "FashionMNIST/raw"), ("kmnist", "KMNIST/raw")]
 )
@@ -129,7 +123,7 @@ def test_a_file_of_another_kind_is_broken(small, file, content):
 
 def test_labels_of_another_number_than_pictures_are_refused(small):
     (small / "train-labels-idx1-ubyte").write_bytes(idx(6))
-    with pytest.raises(ValueError, match="5 examples and 6 labels"):
+    with pytest.raises(ValueError, match=r"MNIST: in '.*' there are 5 pictures and 6 labels for train"):
         mnist(small.parents[1]).read()
 
 
