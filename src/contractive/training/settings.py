@@ -25,7 +25,7 @@ MONITORED = tuple(f"{stage}/{term}" for stage in STAGES for term in TERMS)
 PROBED = tuple(f"{stage}/{name}" for stage in STAGES for name in ("probe_error", "knn_error", "probe_r2"))
 METRICS = (*MONITORED, *PROBED)
 # By which runs are compared, those that decide first.
-DECIDING = (*PROBED, "test/reconstruction", "test/penalty", "test/loss")
+DECIDING = ("test/probe_error", "test/probe_r2", "test/reconstruction", "test/penalty", "test/loss")
 
 
 @dataclass
