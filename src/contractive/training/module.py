@@ -180,15 +180,28 @@ class ContractiveAutoencoder(ScaledByData):
         self.rates = {"lam": lam, "lr": self.trainer.optimizers[0].param_groups[0]["lr"]}
         return terms["loss"]
 
+    def on_validation_epoch_start(self) -> None:
+        """Begin new sums."""
+        self._sums, self._examples = torch.zeros(len(self.terms), device=self.device), 0
+
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
-        """Log the terms of the objective at the full ``lam``, so that epochs of a warm-up compare."""
+        """Add up the terms of the objective at the full ``lam``, so that epochs of a warm-up compare."""
         x = _inputs(batch)
         # The same draws in every epoch, so that epochs compare.
         terms = self._terms(x, self.lam, batch_idx)
-        stage = "test" if self.trainer.testing else "val"
-        self.log_dict({f"{stage}/{k}": v for k, v in terms.items()}, batch_size=len(x), sync_dist=True)
+        self._sums = self._sums + torch.stack([terms[name] for name in self.terms]) * len(x)
+        self._examples += len(x)
 
-    test_step = validation_step
+    def on_validation_epoch_end(self) -> None:
+        """Log the averages over the examples: to log each batch would cost more than to compute it."""
+        stage = "test" if self.trainer.testing else "val"
+        means = {f"{stage}/{name}": mean for name, mean in zip(self.terms, self._sums / self._examples)}
+        # Where there are several processes, the averages of each count as much as it has examples.
+        weight = self._examples if self.trainer.world_size > 1 else 1
+        self.log_dict(means, batch_size=weight, sync_dist=True)
+
+    on_test_epoch_start, test_step = on_validation_epoch_start, validation_step
+    on_test_epoch_end = on_validation_epoch_end
 
     def predict_step(self, batch: Batch, batch_idx: int = 0) -> Tensor:
         """The code ``(batch, code_size)`` of one batch."""
