@@ -104,7 +104,7 @@ def test_codes_of_transformer_model_and_onnxruntime_agree(run, tmp_path):
 def test_bytes_that_a_run_was_trained_on_are_numbers_from_0_to_255(run, tmp_path):
     bytes_ = np.random.default_rng(0).integers(0, 256, (20, 64)).astype("u1")
     checkpoint = read_checkpoint(run.best)
-    torch.save(checkpoint | {"data": {"is_bytes": True}}, tmp_path / "bytes.ckpt")
+    torch.save(checkpoint | {"data": checkpoint["data"] | {"is_bytes": True}}, tmp_path / "bytes.ckpt")
     transformer = ContractiveTransformer.from_run(tmp_path / "bytes.ckpt")
     x = bytes_.reshape(-1, 1, 8, 8)
     for rows in (bytes_, bytes_.astype("f8")):

@@ -24,6 +24,7 @@ def setting(
     above: float = -math.inf,
     choices: Iterable[str] = (),
     at_least: int = 0,
+    at_most: float = math.inf,
 ) -> Any:
     """A field of a :class:`Settings`.
 
@@ -32,10 +33,11 @@ def setting(
         help: what it does, in one line.
         low, high, above: bounds of a number: ``low <= value <= high`` and ``value > above``.
         choices: the allowed names.
-        at_least: how many entries a list of sizes must have.
+        at_least, at_most: how many entries a list of sizes must and may have.
     """
     bounds = {"low": low, "high": high, "above": above}
-    metadata = {"help": help, "bounds": bounds, "choices": tuple(choices), "at_least": at_least}
+    metadata: dict[str, Any] = {"help": help, "bounds": bounds, "choices": tuple(choices)}
+    metadata["lengths"] = {"at_least": at_least, "at_most": at_most}
     if isinstance(default, list):
         return field(default_factory=default.copy, metadata=metadata)
     return field(default=default, metadata=metadata)
@@ -137,9 +139,12 @@ def check_integer(name: str, value: Any, *, low: float, high: float = LARGEST) -
         raise ValueError(f"{name} must be an integer <= {high:.0f}; got {value!r}")
 
 
-def _check_sizes(name: str, value: Any, at_least: int) -> None:
+def check_sizes(name: str, value: Any, *, at_least: int = 0, at_most: float = math.inf) -> None:
+    """Raise ``ValueError`` unless ``value`` is a list of so many integers of at least 1."""
     if isinstance(value, str) or not isinstance(value, Sequence) or len(value) < at_least:
         raise ValueError(f"{name} must be a list of sizes, such as [512,64]; got {value!r}")
+    if len(value) > at_most:
+        raise ValueError(f"{name} must be a list of at most {at_most} sizes; got {len(value)}")
     for size in value:
         if not isinstance(size, int) or isinstance(size, bool) or size < 1:
             raise ValueError(f"{name} must hold integers >= 1; got {size!r} in {list(value)!r}")
@@ -168,6 +173,8 @@ def _check(spec: "Field[Any]", hint: Any, value: Any) -> None:
     if value is None and type(None) in get_args(hint):
         return
     if "build" in rules:
+        if not isinstance(value, Mapping | None):
+            raise ValueError(f"{name} must be a group of settings; got {value!r}")
         with prefixed(f"{name}."):
             rules["build"](value or {})
     elif rules["choices"]:
@@ -181,4 +188,4 @@ def _check(spec: "Field[Any]", hint: Any, value: Any) -> None:
     elif hint is float:
         check_number(name, value, **rules["bounds"])
     elif hint == list[int]:
-        _check_sizes(name, value, rules["at_least"])
+        check_sizes(name, value, **rules["lengths"])

@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from contractive import Autoencoder, ContractiveAutoencoder, DataModule, load_autoencoder
+from contractive.data.description import Description
 from contractive.runs.checkpoints import read_checkpoint
 from contractive.training import fit
 
@@ -35,7 +36,8 @@ def test_a_model_loaded_for_use_computes_what_the_trained_one_does(run, load):
 def test_a_loaded_model_knows_the_names_of_the_columns_that_it_was_trained_on(run, load, tmp_path):
     names = [f"pixel{i}" for i in range(64)]
     checkpoint = read_checkpoint(run.best)
-    torch.save(checkpoint | {"data": {"columns": names}}, tmp_path / "named.ckpt")
+    described = Description("table", [64], False, 0.0, 1.0, columns=names)
+    torch.save(checkpoint | {"data": described.plain()}, tmp_path / "named.ckpt")
     model = load(tmp_path / "named.ckpt")
     frame = pd.DataFrame(torch.rand(3, 64).numpy(), columns=names)
     pd.testing.assert_frame_equal(model.encode(frame[names[::-1]]), model.encode(frame))

@@ -322,7 +322,7 @@ class TestMistakesWithCheckpoints:
 
         torch.save({"state_dict": Harmful(), "hyper_parameters": {}}, tmp_path / "a.ckpt")
         (tmp_path / "b.ckpt").write_bytes(pickle.dumps(Harmful()))
-        for name in ("a.ckpt", "b.ckpt"):
-            with pytest.raises(ValueError, match="would run code"):
+        for name, said in (("a.ckpt", "would run code"), ("b.ckpt", "not a checkpoint")):
+            with pytest.raises(ValueError, match=said):
                 ContractiveAutoencoder.load_from_checkpoint(tmp_path / name)
         assert not (tmp_path / "harmed").exists()

@@ -85,8 +85,18 @@ class BatchLoader:
         return {"batch": self._handed_out % max(len(self), 1)}
 
     def load_state_dict(self, state: dict[str, int]) -> None:
-        """Start the next epoch with the very next batch."""
-        self._first_batch = self._handed_out = state["batch"]
+        """Start the next epoch with the very next batch.
+
+        Raises:
+            ValueError: if there are not so many batches in an epoch.
+        """
+        batch = state.get("batch")
+        if not isinstance(batch, int) or not 0 <= batch <= len(self):
+            raise ValueError(
+                f"it stopped after {batch!r:.20} batches of an epoch, and there are {len(self)}:"
+                " go on with the same data and batch_size, or from a checkpoint of an epoch's end"
+            )
+        self._first_batch = self._handed_out = batch
 
     def _batches(self, first: int, generator: torch.Generator) -> Iterator[Examples]:
         """The batches of the epoch from number ``first`` on, in the order that ``generator`` draws."""

@@ -12,6 +12,7 @@ from contractive.nn.kinds import as_tensor, in_kind, is_frame
 from contractive.nn.layers import Decoder, make_encoder
 from contractive.nn.scaling import Scaler, to_float
 from contractive.nn.settings import Network
+from contractive.settings import check_sizes
 
 log = logging.getLogger(__name__)
 Kind = TypeVar("Kind")  # a tensor, an array or a pandas DataFrame
@@ -49,13 +50,18 @@ class Autoencoder(nn.Module):
     def __init__(self, input_shape: Sequence[int], scaled: bool = False, **settings: Any) -> None:
         super().__init__()
         network = Network.of(settings)
+        check_sizes("input_shape", input_shape)
         self.input_shape = tuple(input_shape)
         self.code_size = network.hidden[-1]
-        self.code_names = [f"code{unit}" for unit in range(self.code_size)]
         self.reconstruction = network.reconstruction
         self.encoder = make_encoder(self.input_shape, network.hidden, network.activation, network.channels)
         self.decoder = Decoder(self.encoder, self.input_shape, network.activation, tied=network.tied)
         self.scaler = Scaler(self.input_shape) if scaled else None
+
+    @property
+    def code_names(self) -> list[str]:
+        """What the values of a code are called in a table."""
+        return [f"code{unit}" for unit in range(self.code_size)]
 
     def scale(self, x: Any) -> Tensor:
         """What the encoder sees of inputs ``(batch, *input_shape)``, in the model's type and on its device.

@@ -1,15 +1,28 @@
-"""Reading checkpoints: plain data only, and one clear line when that is not what the file holds."""
+"""What a checkpoint of a run holds, and the network it stands for; one clear line where that is not so."""
 
-import pickle
-from collections.abc import Mapping
+import re
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
+from torch import Tensor, nn
 
+from contractive.data.description import Description
 from contractive.nn.autoencoder import Autoencoder
 from contractive.nn.settings import Network
+from contractive.runs.archive import in_short, read_archive
 from contractive.settings import names
+
+# Counts up when what a checkpoint holds changes its meaning.
+FORMAT = 1
+VERSION = "pytorch-lightning_version"
+REMEDY = "take the run's other checkpoint, or train again"
+
+NO_MODEL = "its settings are no model's"
+
+M = TypeVar("M", bound=Autoencoder)
 
 
 def load_autoencoder(path: str | Path, map_location: Any = "cpu") -> Autoencoder:
@@ -20,48 +33,127 @@ def load_autoencoder(path: str | Path, map_location: Any = "cpu") -> Autoencoder
         map_location: the device to load to.
 
     Raises:
-        FileNotFoundError, ValueError: as :func:`read_checkpoint`.
+        FileNotFoundError, ValueError: as :func:`read_checkpoint`, or if weights and settings do not agree.
     """
-    checkpoint = read_checkpoint(path, map_location)
+    checkpoint = read_checkpoint(path)
     saved = checkpoint["hyper_parameters"]
     wanted = ("input_shape", "scaled", *names(Network))
-    model = Autoencoder(**{name: saved[name] for name in wanted if name in saved})
-    restore(model, checkpoint)
-    return model.to(map_location).eval()
+    settings = {name: saved[name] for name in wanted if name in saved}
+    return rebuilt(Autoencoder, settings, checkpoint, path).to(map_location)
 
 
-def restore(model: Autoencoder, checkpoint: Mapping[str, Any]) -> None:
-    """Give a model the weights of a checkpoint, and what it has to know of its data: columns and range."""
-    model.load_state_dict(checkpoint["state_dict"])
-    data = checkpoint.get("data", {})
-    model.columns = data.get("columns")
-    if {"low", "high"} <= data.keys():
-        model.trained_range = data["low"], data["high"]
-
-
-def read_checkpoint(path: str | Path, map_location: Any = "cpu") -> dict[str, Any]:
-    """The content of a checkpoint that a run saved, read without running code from it.
+def read_checkpoint(path: str | Path) -> dict[str, Any]:
+    """The content of a checkpoint that a run saved, in plain containers and on the CPU; runs no code from it.
 
     Raises:
         FileNotFoundError: if there is no such file.
-        ValueError: if the file is truncated, holds more than plain data, or is no run's checkpoint.
+        ValueError: if it is damaged, holds more than plain data, or is no checkpoint of this version; in one
+            line that names the file.
     """
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(
             f"there is no checkpoint {str(path)!r}: name a run's checkpoints/last.ckpt or best.ckpt"
         )
-    try:
-        checkpoint = torch.load(path, map_location=map_location, weights_only=True)
-    except pickle.UnpicklingError as error:
-        raise ValueError(
-            f"{str(path)!r} is not a checkpoint, or would run code when loaded:"
-            " only plain tensors and numbers are read"
-        ) from error
-    except (RuntimeError, EOFError, ValueError, KeyError, OSError) as error:
-        raise ValueError(f"{str(path)!r} is truncated or not a checkpoint") from error
-    wanted = {"state_dict", "hyper_parameters"}
-    if not isinstance(checkpoint, dict) or not wanted <= checkpoint.keys():
-        kind = "a checkpoint of a contractive autoencoder"
-        raise ValueError(f"{str(path)!r} is not {kind}: it lacks {sorted(wanted)}")
+    checkpoint = read_archive(path)
+    wanted = {"state_dict": dict, "hyper_parameters": dict, "epoch": int, "global_step": int, VERSION: str}
+    missing = [name for name in wanted if not isinstance(checkpoint, dict) or name not in checkpoint]
+    if missing:
+        said = f"is not a checkpoint of a contractive autoencoder: it lacks {', '.join(missing)}"
+        raise ValueError(f"{str(path)!r} {said}")
+    _check_format(checkpoint.get("format"), path)
+    for name, kind in wanted.items():
+        if type(checkpoint[name]) is not kind or (kind is int and checkpoint[name] < 0):
+            raise ValueError(f"{str(path)!r} is damaged: its {name} is {checkpoint[name]!r:.80}: {REMEDY}")
+    if not re.fullmatch(r"[2-9]\.\d+\.\d+((\.dev|\.post|a|b|rc)\d+)?", checkpoint[VERSION]):
+        raise ValueError(f"{str(path)!r} is of Lightning {checkpoint[VERSION]!r:.80}: {REMEDY}")
+    if "data" in checkpoint:
+        with refusing(path, "its description of the data is none"):
+            Description.of(checkpoint["data"])
+    _check_weights(checkpoint["state_dict"], path)
     return checkpoint
+
+
+def rebuilt(
+    build: Callable[..., M], settings: Mapping[str, Any], checkpoint: Mapping[str, Any], path: str | Path
+) -> M:
+    """A model in evaluation mode that ``build`` makes from ``settings``, as a checkpoint left it.
+
+    It has its weights, and knows of its data what it has to: columns and range. Shapes are compared before
+    any memory is taken for what the settings promise.
+
+    Raises:
+        ValueError: if ``build`` does not take the settings, or the weights are those of another model.
+    """
+    with refusing(path, NO_MODEL), torch.device("meta"):
+        model = build(**settings)
+    check_shapes(model, checkpoint["state_dict"], path)
+    model.load_state_dict(checkpoint["state_dict"], assign=True)
+    if "data" in checkpoint:
+        data = Description.of(checkpoint["data"])
+        model.columns, model.trained_range = data.columns, (data.low, data.high)
+    return model.eval()
+
+
+def check_shapes(model: nn.Module, weights: Mapping[str, Tensor], path: str | Path) -> None:
+    """Raise ``ValueError``, naming the first difference, unless names and shapes are those of the model."""
+    wanted, found = _described(model.state_dict()), _described(weights)
+    for name in (*wanted, *found):
+        if wanted.get(name) != found.get(name):
+            here, there = (known.get(name, "missing") for known in (found, wanted))
+            raise ValueError(
+                f"{str(path)!r}: its weights are of another model: {name!r:.80} is {here},"
+                f" where the settings promise {there}: {REMEDY}"
+            )
+
+
+@contextmanager
+def refusing(path: str | Path, what: str) -> Iterator[None]:
+    """Say in one line what of a file cannot be used, whatever is raised by those that it is given to."""
+    try:
+        yield
+    except Exception as error:
+        raise ValueError(f"{str(path)!r}: {what}: {in_short(error)}: {REMEDY}") from error
+
+
+def _check_format(number: Any, path: Path) -> None:
+    if type(number) is not int:
+        raise ValueError(
+            f"{str(path)!r} has no number of its format: it is of an earlier version: train again,"
+            " or use the version that wrote it"
+        )
+    if number != FORMAT:
+        newer = "newer: update contractive" if number > FORMAT else "older: train again"
+        raise ValueError(
+            f"{str(path)!r} has the format {number}, and this version reads {FORMAT}; it is {newer}"
+        )
+
+
+def check_apart(tensors: Mapping[str, Tensor]) -> None:
+    """Raise ``ValueError`` if two tensors share memory, so that changing one would change the other."""
+    places: dict[int, str] = {}
+    for name, tensor in tensors.items():
+        first = places.setdefault(tensor.untyped_storage().data_ptr(), name)
+        if first != name and tensor.numel():
+            raise ValueError(f"{first!r:.80} and {name!r:.80} share their memory")
+
+
+def _check_weights(weights: Mapping[Any, Any], path: Path) -> None:
+    """Weights are finite tensors, one type of floats among them, each in memory of its own."""
+    for name, tensor in weights.items():
+        if type(name) is not str or not isinstance(tensor, Tensor):
+            raise ValueError(f"{str(path)!r}: its weight {name!r:.80} is no tensor: {REMEDY}")
+        if not tensor.isfinite().all():
+            raise ValueError(f"{str(path)!r}: its weight {name!r:.80} is not finite: {REMEDY}")
+    kinds = {tensor.dtype for tensor in weights.values() if tensor.is_floating_point()}
+    if len(kinds) != 1:
+        said = ", ".join(sorted(map(str, kinds))) or "no floats"
+        raise ValueError(f"{str(path)!r}: its weights are {said} instead of one type of floats: {REMEDY}")
+    with refusing(path, "its weights are damaged"):
+        check_apart(weights)
+
+
+def _described(weights: Mapping[str, Tensor]) -> dict[str, str]:
+    """Shape and kind of number; how many bits a float has is the choice of the run that wrote it."""
+    kinds = {n: "floats" if t.is_floating_point() else str(t.dtype) for n, t in weights.items()}
+    return {name: f"{kinds[name]} {tuple(tensor.shape)}" for name, tensor in weights.items()}

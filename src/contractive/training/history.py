@@ -76,11 +76,29 @@ class StepHistory:
         return {"terms": list(self.terms), "sums": self._epoch_sums.clone(), **known}
 
     def load_state_dict(self, state: Mapping[str, Any], device: torch.device) -> None:
-        """Go on from there, unless it is about other terms, with rows on ``device``."""
+        """Go on from there, unless it is about other terms, with rows on ``device``.
+
+        Raises:
+            ValueError: if it is none that could have been saved.
+        """
+        self.check_state(state)
         if tuple(state["terms"]) == self.terms:
             self._rows = list(state["rows"].to(device))
             self._steps, self._sizes = list(state["steps"]), list(state["sizes"])
             self._epoch_sums = state["sums"]
+
+    @staticmethod
+    def check_state(state: Any) -> None:
+        """Raise ``ValueError`` unless it is what :meth:`state_dict` could have given."""
+        rows, sums = (state[name] for name in ("rows", "sums"))
+        steps, sizes, terms = (state[name] for name in ("steps", "sizes", "terms"))
+        shapes = [tuple(tensor.shape) for tensor in (rows, sums)]
+        counts = [steps, *sizes]
+        fits = shapes == [(len(steps), len(terms)), (2, len(terms))] and sums.dtype == torch.double
+        fits = fits and rows.is_floating_point() and bool(rows.isfinite().all() and sums.isfinite().all())
+        fits = fits and len(sizes) == len(steps) and all(len(size) == len(terms) for size in sizes)
+        if not fits or not all(type(n) is int and n >= 0 for count in counts for n in count):
+            raise ValueError(f"the history of its epoch is none: {shapes} for {terms!r:.100}")
 
     def check(self) -> Tensor:
         """The rows since the last reading, ``(steps, terms)``.

@@ -12,11 +12,12 @@ from torch.optim.lr_scheduler import ReduceLROnPlateau
 from contractive.nn.settings import Network
 from contractive.nn.stacking import copy_layers, stacked_settings
 from contractive.objective import loss, seed_step, warmed_up
-from contractive.runs.checkpoints import read_checkpoint, restore
+from contractive.runs.checkpoints import FORMAT, NO_MODEL, check_shapes, read_checkpoint, rebuilt, refusing
 from contractive.settings import names, prefixed
 from contractive.training.datamodule import DataModule
 from contractive.training.history import NonFiniteLossError, StepHistory
 from contractive.training.optimizers import make_optimizer, make_scheduler, replay
+from contractive.training.restoring import check_progress, check_state
 from contractive.training.scaling import ScaledByData
 from contractive.training.settings import PLATEAU, TERMS, Model, Optimizer, Scheduler, plain
 
@@ -69,6 +70,8 @@ class ContractiveAutoencoder(ScaledByData):
         self.latest: dict[str, float] = {}
         self.rates: dict[str, float] = {}  # lam and lr of the last step
         self._other_rates = False  # whether the run that is resumed was asked for others
+        # Until all that it holds has been checked.
+        self._restored: tuple[dict[str, Any], dict[str, Any]] | None = None
         self._generator: torch.Generator | None = None
         self._history = StepHistory(self.terms, capacity=1)
         self._earlier: dict[str, Any] | None = None  # the history of the run that is resumed
@@ -97,11 +100,11 @@ class ContractiveAutoencoder(ScaledByData):
         Raises:
             FileNotFoundError, ValueError: if there is no such file, or it is not a checkpoint of this model.
         """
-        checkpoint = read_checkpoint(checkpoint_path, map_location)
-        model = cls(**{**checkpoint["hyper_parameters"], **settings})
-        restore(model, checkpoint)
+        checkpoint = read_checkpoint(checkpoint_path)
+        arguments = {**checkpoint["hyper_parameters"], **settings}
+        model = rebuilt(cls, arguments, checkpoint, checkpoint_path)
         model.scaling_is_own = True
-        return model.to(map_location).eval()
+        return model.to(map_location, next(model.parameters()).dtype)
 
     @classmethod
     def stack(cls, models: "Sequence[ContractiveAutoencoder]", **settings: Any) -> Self:
@@ -150,19 +153,36 @@ class ContractiveAutoencoder(ScaledByData):
             scheduler.step()
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Add what is known of the epoch so far, and what the data are, if a data module tells."""
+        """Add the number of the format, what is known of the epoch so far, and what the data are, if a data
+        module tells."""
+        checkpoint["format"] = FORMAT
         checkpoint["history"] = self._history.state_dict()
         data = getattr(self.trainer, "datamodule", None)
         if isinstance(data, DataModule):
             checkpoint["data"] = data.description.plain()
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Go on in the epoch; see whether the run that is resumed learns at the rates asked for now."""
+        """Check what is loaded; go on in the epoch; see whether other rates are asked for than those saved.
+
+        Raises:
+            ValueError: naming the file and what of it does not fit.
+        """
+        path = str(self.trainer.ckpt_path)
+        saved = settings_of(checkpoint, path)
+        check_shapes(self, checkpoint["state_dict"], path)
+        check_progress(checkpoint, self.trainer)
         self._earlier = checkpoint.get("history")
-        saved = {"scheduler": {}} | checkpoint["hyper_parameters"]
         self._other_rates = any(saved[name] != self.hparams[name] for name in ("optimizer", "scheduler"))
         if self._other_rates:
             checkpoint["lr_schedulers"] = []
+        self._restored = (checkpoint, saved["optimizer"])
+
+    def on_fit_start(self) -> None:
+        """Check what a checkpoint holds for the optimiser and its schedule, now that they are there."""
+        super().on_fit_start()
+        if self._restored is not None and self.trainer.state.fn == "fit":
+            check_state(*self._restored, self, self._other_rates)
+        self._restored = None
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """The loss of one batch; its terms go to the history, which is read every so many steps."""
@@ -280,6 +300,16 @@ class ContractiveAutoencoder(ScaledByData):
         # Straight to the loggers: LightningModule.log would cost as much as a small training step.
         for logger in self.loggers:
             logger.log_metrics(values | {"epoch": self.current_epoch}, step=self.global_step)
+
+
+def settings_of(checkpoint: Mapping[str, Any], path: str | Path) -> dict[str, Any]:
+    """The settings of the model that a checkpoint holds, checked, with defaults for those that it lacks.
+
+    Raises:
+        ValueError: naming the file, if they are no model's.
+    """
+    with refusing(path, NO_MODEL), torch.device("meta"):
+        return dict(ContractiveAutoencoder(**checkpoint["hyper_parameters"]).hparams)
 
 
 def _inputs(batch: Batch) -> Tensor:

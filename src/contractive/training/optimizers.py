@@ -37,6 +37,21 @@ def make_optimizer(parameters: Iterable[Tensor], settings: Mapping[str, Any]) ->
     return _made("optimizer", getattr(torch.optim, settings["name"]), arguments, params=parameters)
 
 
+def kept_for_a_weight(settings: Mapping[str, Any], device: torch.device) -> dict[str, Tensor]:
+    """What an optimiser keeps for one weight once it has taken a step: moments have the weight's shape,
+    ``(2, 3)`` here, and what is one number has none.
+
+    >>> kept = kept_for_a_weight({"name": "Adam", "lr": 0.1}, torch.device("cpu"))
+    >>> {name: tuple(tensor.shape) for name, tensor in kept.items()}
+    {'step': (), 'exp_avg': (2, 3), 'exp_avg_sq': (2, 3)}
+    """
+    weight = torch.nn.Parameter(torch.zeros(2, 3, device=device))
+    weight.grad = torch.zeros_like(weight)
+    optimizer = make_optimizer([weight], settings)
+    optimizer.step()
+    return {name: tensor.cpu() for name, tensor in optimizer.state[weight].items()}
+
+
 def make_scheduler(optimizer: Optimizer, settings: Mapping[str, Any], group: str = "scheduler") -> Any:
     """The schedule that ``settings`` describe: ``name`` and arguments of a class of
     ``torch.optim.lr_scheduler``, in ``schedulers`` the settings of those that it combines.

@@ -6,13 +6,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from torch import Tensor
+
 from contractive.nn.settings import Network
-from contractive.runs.checkpoints import read_checkpoint
+from contractive.runs.checkpoints import check_shapes, read_checkpoint
 from contractive.runs.files import write_atomically
 from contractive.settings import names
-from contractive.training.callbacks.checkpoints import BEGINNING, FOLDER, PROGRESS
+from contractive.training.callbacks.checkpoints import BEGINNING, FOLDER
 from contractive.training.checkpoint_io import pending
-from contractive.training.module import ContractiveAutoencoder
+from contractive.training.module import ContractiveAutoencoder, settings_of
+from contractive.training.restoring import how_far
 
 log = logging.getLogger(__name__)
 
@@ -45,9 +48,9 @@ def take_up(path: Path, model: ContractiveAutoencoder, max_epochs: int, director
             been trained for long enough.
     """
     checkpoint = read_checkpoint(path)
-    _check_same_network(path, checkpoint, model)
-    epochs = checkpoint["loops"]["fit_loop"]["epoch_progress"]["current"]["processed"]
-    progress = BEGINNING | checkpoint.get(PROGRESS, {})
+    saved = settings_of(checkpoint, path)
+    _check_same_network(path, checkpoint["state_dict"], saved, model)
+    epochs, progress = how_far(checkpoint, path)
     finished = (path.absolute().parents[1] / "metrics.json").is_file()
     if epochs > max_epochs or (epochs == max_epochs and finished):
         said = f"{str(path)!r} has been trained for {epochs} epochs, and there is nothing left to do"
@@ -61,7 +64,7 @@ def take_up(path: Path, model: ContractiveAutoencoder, max_epochs: int, director
     elsewhere = path.parent.resolve() != folder.resolve()
     if elsewhere:
         begin_anew(directory)
-    if any(checkpoint["hyper_parameters"].get(name) != model.hparams[name] for name in OBJECTIVE):
+    if any(saved[name] != model.hparams[name] for name in OBJECTIVE):
         if progress["best"] is not None:
             log.warning("The best epoch so far does not count: its objective was another")
         progress = dict(BEGINNING)
@@ -79,15 +82,18 @@ def begin_anew(directory: Path) -> None:
         stale.unlink(missing_ok=True)
 
 
-def _check_same_network(path: Path, checkpoint: Mapping[str, Any], model: ContractiveAutoencoder) -> None:
-    saved, configured = checkpoint["hyper_parameters"], model.hparams
-    shapes = {name: tensor.shape for name, tensor in checkpoint["state_dict"].items()}
-    if shapes != {name: tensor.shape for name, tensor in model.state_dict().items()}:
-        network = ("input_shape", "scaled", *names(Network))
-        differences = ", ".join(
-            f"{n}={saved.get(n)} (here {configured[n]})" for n in network if saved.get(n) != configured[n]
-        )
+def _check_same_network(
+    path: Path, weights: Mapping[str, Tensor], saved: Mapping[str, Any], model: ContractiveAutoencoder
+) -> None:
+    configured = model.hparams
+    network = ("input_shape", "scaled", *names(Network))
+    differences = ", ".join(
+        f"{n}={saved[n]} (here {configured[n]})" for n in network if saved[n] != configured[n]
+    )
+    shapes = {name: tensor.shape for name, tensor in model.state_dict().items()}
+    if differences and shapes != {name: tensor.shape for name, tensor in weights.items()}:
         raise ValueError(f"ckpt_path: the checkpoint {str(path)!r} is of another model: {differences}")
+    check_shapes(model, weights, path)
 
 
 def _bring_best(path: Path, named: dict[str, Any], folder: Path) -> dict[str, Any] | None:
@@ -110,6 +116,6 @@ def _is_best(path: Path, named: Mapping[str, Any]) -> bool:
     if not path.is_file():
         return False
     try:
-        return (read_checkpoint(path).get(PROGRESS) or {}).get("best") == named
+        return how_far(read_checkpoint(path), path)[1]["best"] == named
     except ValueError as error:
         raise ValueError(f"{error}; remove it to go on without the best epoch so far") from None
