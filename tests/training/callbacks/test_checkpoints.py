@@ -92,6 +92,7 @@ def trained(**trainer):
         (trained(accumulate_grad_batches=2), 1),
         (trained(val_check_interval=4), 3),
         (trained(val_check_interval=4) | {"scheduler": PLATEAU}, 4),
+        (trained(val_check_interval=4), 5),
         (trained(check_val_every_n_epoch=2), 8),
         (trained(max_steps=15), 14),
         (TINY, 17),
@@ -100,6 +101,7 @@ def trained(**trainer):
         "gradients gathered",
         "to be validated within",
         "validated within",
+        "at the end, after one within",
         "not validated",
         "the last step",
         "the last epoch",
@@ -190,3 +192,16 @@ def test_what_is_not_finite_is_not_saved(tmp_path):
     with pytest.raises(ArithmeticError, match="became nan"):
         fit(TINY | {"save_every_seconds": 0}, directory=tmp_path, callbacks=[Spoil()])
     assert last_of(tmp_path)["global_step"] == 8
+
+
+def test_what_is_only_looked_at_is_left_at_once(tmp_path):
+    class Tested(SignalAt):
+        ended = False
+
+        def on_test_end(self, *args):
+            self.ended = True
+
+    tested = Tested("on_test_batch_start", 0, signal.SIGTERM)
+    with pytest.raises(SystemExit):
+        fit(TINY, directory=tmp_path, callbacks=[tested])
+    assert not tested.ended
