@@ -177,7 +177,7 @@ class TestFromANotebook:
         assert metrics(run.directory) == run.metrics
         assert run.directory == tmp_path / "deep" / "run"
         assert (run.epochs, run.model.training, run.model.code_size) == (2, False, 8)
-        left = {"checkpoints", "metrics.json", "curves.csv", ".hydra"}
+        left = {"checkpoints", "metrics.json", "scores.json", "curves.csv", ".hydra"}
         assert {path.name for path in run.directory.iterdir()} == left
 
     def test_plain_settings_and_a_composed_configuration_make_the_same_run(self, tmp_path):

@@ -1,13 +1,11 @@
 """One run, from its settings to its directory."""
 
 import errno
-import inspect
 import json
 import logging
 import os
 import sys
 import time
-import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,9 +15,8 @@ from typing import Any
 
 import lightning
 import yaml
-from hydra.utils import get_object, instantiate
+from hydra.utils import instantiate
 from lightning import Callback, seed_everything
-from lightning.pytorch.callbacks import Checkpoint, ProgressBar
 from lightning.pytorch.loggers import Logger, TensorBoardLogger
 from omegaconf import DictConfig, OmegaConf
 
@@ -40,7 +37,6 @@ from contractive.settings import names, nearest, prefixed
 from contractive.training.callbacks.checkpoints import BEGINNING, FOLDER, Checkpoints
 from contractive.training.callbacks.progress import Progress
 from contractive.training.callbacks.record import Record
-from contractive.training.checkpoint_io import PairedCheckpointIO
 from contractive.training.datamodule import DataModule
 from contractive.training.evaluation import evaluate
 from contractive.training.memory import check_memory
@@ -51,6 +47,7 @@ from contractive.training.recording import changed_settings, compared_settings, 
 from contractive.training.resuming import begin_anew, take_up
 from contractive.training.settings import DECIDING, Model, Optimizer, Probe, Scheduler, TopLevel, Trainer
 from contractive.training.signals import Interrupted, Signals
+from contractive.training.trainer import make_logger, make_trainer, quiet
 
 log = logging.getLogger(__name__)
 
@@ -108,7 +105,7 @@ def fit(
     seed = given["seed"]
     resumed = given["ckpt_path"] if given["resume"] is None else checkpoint_of(Path(given["resume"]))
     check_arguments("trainer", lightning.Trainer, given["trainer"])
-    with _quiet(), only_run_in(directory), Signals() as signals, _saying_what_is_left(directory):
+    with quiet(), only_run_in(directory), Signals() as signals, _saying_what_is_left(directory):
         seed_everything(seed, verbose=False)
         data = DataModule(**given["data"], seed=seed)
         data.prepare_data()
@@ -140,9 +137,9 @@ def fit(
         elif callbacks is None:
             callbacks = [instantiate(node) for node in nodes["callbacks"].values() if node]
         if loggers is None:
-            loggers = [_logger(node, directory) for node in (nodes["logger"] or {}).values() if node]
+            loggers = [make_logger(node, directory) for node in (nodes["logger"] or {}).values() if node]
         saving = Checkpoints(given["save_every_seconds"], signals, earlier.progress if earlier else BEGINNING)
-        trainer = _trainer(arguments, directory, [*callbacks, saving], loggers)
+        trainer = make_trainer(arguments, directory, [*callbacks, saving], loggers)
         # Lightning has torch ask the driver's management library for GPUs, so as not to spoil a later fork.
         # Adam asks at every step, and nothing forks from here on.
         os.environ["PYTORCH_NVML_BASED_CUDA_CHECK"] = "0"
@@ -204,11 +201,11 @@ def figures_again(
     given = _completed(
         {name: value for name, value in settings.items() if name not in ("callbacks", "logger")}
     )
-    with _quiet(), TemporaryDirectory() as nothing:
+    with quiet(), TemporaryDirectory() as nothing:
         seed_everything(given["seed"], verbose=False)
         model = ContractiveAutoencoder.load_from_checkpoint(checkpoint)
         bars = [Progress()] if sys.stderr.isatty() else []
-        trainer = _trainer(given["trainer"], Path(nothing), bars, [])
+        trainer = make_trainer(given["trainer"], Path(nothing), bars, [])
         if batches is not None:
             (figures,) = trainer.test(model, batches, verbose=False)
             return dict(figures)
@@ -238,26 +235,6 @@ def _completed(settings: Mapping[str, Any] | DictConfig | None) -> dict[str, Any
     return complete
 
 
-def _logger(node: Mapping[str, Any], directory: Path) -> Logger:
-    """The logger that a node describes, writing into the run's directory unless it says where to."""
-    takes = inspect.signature(get_object(node["_target_"])).parameters
-    logger: Logger = instantiate({"save_dir": str(directory), **node} if "save_dir" in takes else node)
-    return logger
-
-
-def _trainer(
-    arguments: Mapping[str, Any], directory: Path, callbacks: Sequence[Callback], loggers: Sequence[Logger]
-) -> lightning.Trainer:
-    # Lightning refuses a callback that does what is switched off.
-    for flag, kind in (("enable_progress_bar", ProgressBar), ("enable_checkpointing", Checkpoint)):
-        if arguments.get(flag) is False:
-            callbacks = [callback for callback in callbacks if not isinstance(callback, kind)]
-    own = {"enable_progress_bar": any(isinstance(c, ProgressBar) for c in callbacks), **arguments}
-    plugins = arguments.get("plugins") or []
-    own["plugins"] = [*([plugins] if isinstance(plugins, str) else plugins), PairedCheckpointIO()]
-    return lightning.Trainer(**own, default_root_dir=directory, callbacks=[*callbacks], logger=[*loggers])
-
-
 @contextmanager
 def _saying_what_is_left(directory: Path) -> Iterator[None]:
     """Say where a run that is interrupted can go on, and which disk is full if the error does not."""
@@ -275,23 +252,3 @@ def _saying_what_is_left(directory: Path) -> Iterator[None]:
         if (directory / SETTINGS).is_file():
             log.warning("Resume it:   %s", command_to_resume(directory))
         raise
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Lightning without its remarks on what it found, but with the profile that it was asked for."""
-    levels = {"lightning.pytorch": logging.WARNING, "lightning.pytorch.profilers": logging.INFO}
-    wanted = {logging.getLogger(name): level for name, level in levels.items()}
-    before = {logger: logger.level for logger in wanted}
-    with warnings.catch_warnings():
-        # Batches are gathered from memory: worker processes would only copy them once more.
-        for known in ("does not have many workers", "isinstance.treespec, LeafSpec", "logging interval"):
-            warnings.filterwarnings("ignore", f".*{known}")
-        warnings.filterwarnings("ignore", "Checkpoint directory .* exists and is not empty")
-        for logger, level in wanted.items():
-            logger.setLevel(level)
-        try:
-            yield
-        finally:
-            for logger, level in before.items():
-                logger.setLevel(level)
