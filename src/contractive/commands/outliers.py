@@ -1,7 +1,8 @@
 """Score examples by how unlike the training data they are, the worst first.
 
 Reconstruction error and penalty are those of each example, their percentiles how many per cent of the
-training examples have less. The score is how far both lie from training data, in standard deviations.
+training examples have less. The score is how far both lie above those of training data, in standard
+deviations.
 """
 
 import json

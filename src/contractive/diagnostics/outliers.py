@@ -31,18 +31,17 @@ class Reference:
     """What reconstruction error and penalty are on training data.
 
     Both are positive and vary over orders of magnitude, so their logarithms are compared. The two belong
-    together: a stranger may be rebuilt well, by units that no training example moves so much, or badly, by
-    units that do not move at all.
+    together: a stranger may be rebuilt badly, or well but by units that respond as for no training example.
 
     Args:
         quantiles: of either, ``(2, QUANTILES + 1)``, in equal steps.
         mean: of the logarithms of both, ``(2,)``.
-        precision: the inverse of their covariance, ``(2, 2)``.
+        std: their standard deviations, ``(2,)``.
     """
 
     quantiles: list[list[float]]
     mean: list[float]
-    precision: list[list[float]]
+    std: list[float]
 
     @classmethod
     def of(cls, both: Tensor) -> Self:
@@ -53,10 +52,10 @@ class Reference:
         tensor([0.0000, 1.7321], dtype=torch.float64)
         """
         logs = _logs(both)
-        # A figure that is the same for all training examples, but for rounding, tells nobody apart.
-        precision = torch.linalg.pinv(logs.T.cov(), rtol=1e-9, hermitian=True)
         steps = torch.linspace(0, 1, QUANTILES + 1, dtype=torch.double)
-        return cls(both.double().quantile(steps, dim=0).T.tolist(), logs.mean(0).tolist(), precision.tolist())
+        return cls(
+            both.double().quantile(steps, dim=0).T.tolist(), logs.mean(0).tolist(), logs.std(0).tolist()
+        )
 
     @classmethod
     def of_part(cls, model: Autoencoder, part: Part, seed: int) -> Self:
@@ -72,13 +71,13 @@ class Reference:
             ValueError: if it is none.
         """
         try:
-            found = cls(plain["quantiles"], plain["mean"], plain["precision"])
+            found = cls(plain["quantiles"], plain["mean"], plain["std"])
             shapes = [
                 tuple(torch.tensor(value, dtype=torch.double).shape) for value in asdict(found).values()
             ]
         except (KeyError, TypeError, ValueError) as error:
             raise ValueError(f"holds no reference ({error!r:.100})") from error
-        if shapes != [(2, QUANTILES + 1), (2,), (2, 2)]:
+        if shapes != [(2, QUANTILES + 1), (2,), (2,)]:
             raise ValueError(f"holds a reference of the shapes {shapes}")
         return found
 
@@ -93,12 +92,14 @@ class Reference:
         return (100 * below / QUANTILES).clamp(max=100).T
 
     def scores(self, both: Tensor) -> Tensor:
-        """How far figures ``(n, 2)`` lie from those of training data, in standard deviations, ``(n,)``.
+        """How far figures ``(n, 2)`` lie above those of training data, in standard deviations, ``(n,)``.
 
-        The Mahalanobis distance of their logarithms.
+        The length of what their logarithms exceed the mean by; what is below it counts for nothing.
         """
-        away = _logs(both) - torch.tensor(self.mean, dtype=torch.double)
-        return ((away @ torch.tensor(self.precision, dtype=torch.double)) * away).sum(1).clamp_min(0).sqrt()
+        spread = torch.tensor(self.std, dtype=torch.double)
+        above = (_logs(both) - torch.tensor(self.mean, dtype=torch.double)).clamp_min(0)
+        # A figure that is the same for all training examples, but for rounding, tells nobody apart.
+        return torch.where(spread > 1e-6, above / spread.clamp_min(1e-6), 0.0).norm(dim=1)
 
 
 def _logs(both: Tensor) -> Tensor:
