@@ -48,8 +48,8 @@ class Reference:
         """That of training examples with such figures, ``(n, 2)``.
 
         >>> both = torch.tensor([[1.0, 1.0], [1.0, 4.0], [4.0, 1.0], [4.0, 4.0]])
-        >>> Reference.of(both).scores(torch.tensor([[2.0, 2.0], [8.0, 2.0]]))
-        tensor([0.0000, 1.7321], dtype=torch.float64)
+        >>> Reference.of(both).scores(torch.tensor([[2.0, 2.0], [8.0, 2.0], [0.5, 2.0]]))
+        tensor([0.0000, 1.7321, 0.0000], dtype=torch.float64)
         """
         logs = _logs(both)
         steps = torch.linspace(0, 1, QUANTILES + 1, dtype=torch.double)
