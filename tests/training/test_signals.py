@@ -58,7 +58,17 @@ def test_handlers_of_others_are_put_back_and_replace_nothing_meanwhile():
     assert {number: signal.getsignal(number) for number in SIGNALS} == before
 
 
-def test_what_is_ignored_stays_ignored():
+def test_ctrl_c_is_heard_in_the_background_too_where_a_shell_has_it_ignored():
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        with pytest.raises(KeyboardInterrupt), Signals():
+            send(signal.SIGINT)
+        assert signal.getsignal(signal.SIGINT) == signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def test_what_nohup_ignores_stays_ignored():
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
         with Signals():

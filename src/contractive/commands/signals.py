@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-from contractive.training.signals import SIGNALS
+from contractive.training.signals import heard
 
 #: What is still to be said, once, if a signal ends the program.
 last_words: list[Callable[[], None]] = []
@@ -18,16 +18,15 @@ last_words: list[Callable[[], None]] = []
 
 @contextmanager
 def leaving_quietly() -> Iterator[None]:
-    """Leave with 128 + the signal's number, unless the shell has the signal ignored."""
-    before = {number: signal.getsignal(number) for number in SIGNALS}
-    heard = {number: handler for number, handler in before.items() if handler != signal.SIG_IGN}
-    for number in heard:
+    """Leave with 128 + the number of a signal that is :func:`contractive.training.signals.heard`."""
+    before = heard()
+    for number in before:
         signal.signal(number, _leave)
     try:
         yield
     finally:
         say_last_words()
-        for number, handler in heard.items():
+        for number, handler in before.items():
             signal.signal(number, handler)
 
 

@@ -16,7 +16,8 @@ log = logging.getLogger(__name__)
 # What lies in the directory of a run, beside what its other files are called by those who write them.
 SETTINGS = ".hydra/config.yaml"
 OVERRIDES = ".hydra/overrides.yaml"
-LAST = "checkpoints/last.ckpt"
+FOLDER = "checkpoints"
+LAST = f"{FOLDER}/last.ckpt"
 # What makes a directory that of a run: any of these lies in it.
 MARKS = {".hydra", "metrics.json", "error.txt", "curves.csv"}
 

@@ -6,10 +6,9 @@ from typing import Any
 
 import yaml
 
-from contractive.runs.directory import find_runs
+from contractive.runs.directory import FOLDER, find_runs
 
 SCORES = "scores.json"  # what reconstruction error and penalty are on training data
-FOLDER = "checkpoints"  # of a run's directory
 NAMES = ("best.ckpt", "last.ckpt")  # the one that is meant where a directory is named comes first
 
 

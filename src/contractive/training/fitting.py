@@ -23,6 +23,7 @@ from omegaconf import DictConfig, OmegaConf
 from contractive.diagnostics.outliers import Reference
 from contractive.runs.checkpoints import read_checkpoint
 from contractive.runs.directory import (
+    FOLDER,
     LAST,
     SETTINGS,
     checkpoint_of,
@@ -34,7 +35,7 @@ from contractive.runs.files import remove_unfinished, write_atomically
 from contractive.runs.reading import flat
 from contractive.runs.trained import SCORES
 from contractive.settings import names, nearest, prefixed
-from contractive.training.callbacks.checkpoints import BEGINNING, FOLDER, Checkpoints
+from contractive.training.callbacks.checkpoints import BEGINNING, Checkpoints
 from contractive.training.callbacks.progress import Progress
 from contractive.training.callbacks.record import Record
 from contractive.training.datamodule import DataModule

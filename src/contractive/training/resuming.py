@@ -10,9 +10,10 @@ from torch import Tensor
 
 from contractive.nn.settings import Network
 from contractive.runs.checkpoints import check_shapes, read_checkpoint
+from contractive.runs.directory import FOLDER
 from contractive.runs.files import write_atomically
 from contractive.settings import names
-from contractive.training.callbacks.checkpoints import BEGINNING, FOLDER
+from contractive.training.callbacks.checkpoints import BEGINNING
 from contractive.training.checkpoint_io import pending
 from contractive.training.module import ContractiveAutoencoder, settings_of
 from contractive.training.restoring import how_far

@@ -11,6 +11,17 @@ from typing import Any, Self
 SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
 
 
+def heard() -> dict[signal.Signals, Any]:
+    """The signals that end a run, and what each does now.
+
+    A SIGHUP that is ignored, as under ``nohup``, stays ignored. Not so the others: a shell lets what runs in
+    the background ignore SIGINT, and yet whoever sends it means it.
+    """
+    now = {number: signal.getsignal(number) for number in SIGNALS}
+    nohup = now.get(getattr(signal, "SIGHUP", None)) == signal.SIG_IGN
+    return {n: what for n, what in now.items() if what is not None and not (nohup and n == signal.SIGHUP)}
+
+
 class Interrupted(SystemExit):
     """A signal ends the run, with the exit code that shells give to what it ends: 128 + its number."""
 
@@ -24,7 +35,7 @@ class Signals:
 
     A signal ends the run at once, wherever it is. Not so while it trains (``patient``): the first is only
     noted, for the run to leave where its state is whole, and the second ends it at once. Nor while it saves:
-    what is half written would be lost. A signal that is ignored stays ignored, as under ``nohup``.
+    what is half written would be lost. Which are heard, :func:`heard` says.
 
     Entered in another thread than the main one, which alone may handle signals, it does nothing.
     """
@@ -37,8 +48,7 @@ class Signals:
 
     def __enter__(self) -> Self:
         if threading.current_thread() is threading.main_thread():
-            before = {number: signal.getsignal(number) for number in SIGNALS}
-            self._before = {n: what for n, what in before.items() if what not in (None, signal.SIG_IGN)}
+            self._before = heard()
         self.listen()
         return self
 

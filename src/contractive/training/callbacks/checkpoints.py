@@ -10,10 +10,10 @@ import torch
 from lightning import LightningModule, Trainer
 from lightning.pytorch.callbacks import Checkpoint
 
+from contractive.runs.directory import FOLDER
 from contractive.training.checkpoint_io import KEEP, PairedCheckpointIO
 from contractive.training.signals import Signals
 
-FOLDER = "checkpoints"  # of a run's directory
 MONITOR = "val/loss"  # the lower, the better the epoch
 PROGRESS = "progress"  # in a checkpoint
 #: What a run that goes on has to know: which epoch was the best so far, the figures of a validation in the
