@@ -66,7 +66,12 @@ def kinds(folder: Path, root: str) -> dict[str, list[str]]:
     """The runs, by what they are about."""
     stored = folder / "stored.npy"
     np.save(stored, np.random.default_rng(0).random((6000, 64), dtype=np.float32))
-    few = ["trainer.limit_train_batches=20", "trainer.limit_test_batches=2", "data.batch_size=500"]
+    few = [
+        "probe=none",
+        "trainer.limit_train_batches=20",
+        "trainer.limit_test_batches=2",
+        "data.batch_size=500",
+    ]
     larger = [f"data.path={stored}", "data.in_memory_mib=1", "trainer.max_epochs=3"]
     stochastic = ["model/penalty=hutchinson", "model/corruption=masking", "model.lam_warmup_epochs=2"]
     plateau = ["scheduler=plateau", "scheduler.patience=0", "trainer.max_epochs=12"]
