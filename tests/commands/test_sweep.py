@@ -12,7 +12,7 @@ import pytest
 import contractive.training.fitting
 from contractive.commands import train as command
 from contractive.commands.signals import last_words, say_last_words
-from contractive.commands.sweep import print_table, write_table
+from contractive.commands.table import print_table, write_table
 from contractive.runs.directory import only_run_in
 from train import main
 
@@ -99,6 +99,7 @@ def swept(monkeypatch, tmp_path):
     monkeypatch.setattr(command, "FULL_ERROR", False)
     monkeypatch.setattr("contractive.commands.summary.advice_on", lambda run: "")
     monkeypatch.setenv("HYDRA_FULL_ERROR", "1")
+    monkeypatch.setattr("contractive.report.write_report", lambda directory: directory / "report.html")
     swept.given, swept.seen = given, []
     swept.stop_at, swept.go_on = stops.append, stops.clear
     return swept

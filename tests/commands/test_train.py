@@ -50,8 +50,9 @@ def test_a_single_run_that_fails_exits_with_1_and_one_line(run_without_torch, tm
 def test_a_sweep_refuses_an_unknown_key_in_every_run(argument, run_without_torch, tmp_path):
     done = run_without_torch("train.py", "-m", f"hydra.sweep.dir={tmp_path}", "seed=1,2", argument)
     assert done.returncode == 1
-    assert done.stderr.strip().endswith("2 of 2 runs did not finish: 0, 1")
-    for job in ("0", "1"):
+    jobs = ("0_seed=1", "1_seed=2")
+    assert done.stderr.strip().endswith(f"2 of 2 runs did not finish: {', '.join(jobs)}")
+    for job in jobs:
         assert (
             argument.split("=")[0].rsplit(".", 1)[-1].lstrip("+")
             in (tmp_path / job / "error.txt").read_text()

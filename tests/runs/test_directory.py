@@ -98,3 +98,10 @@ def test_of_several_processes_of_one_run_the_first_holds_its_directory(
         monkeypatch.setenv(name, rank)
     with pytest.raises(BlockingIOError) if first else nullcontext(), only_run_in(tmp_path / "run"):
         pass
+
+
+def test_runs_come_in_the_order_of_their_numbers_whatever_follows(tmp_path):
+    names = ["0_lam=0.1", "2_lam=0.01", "10_lam=0", "11"]
+    for name in names[::-1]:
+        (tmp_path / name / ".hydra").mkdir(parents=True)
+    assert [path.name for path in find_runs(tmp_path)] == names

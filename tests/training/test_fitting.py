@@ -14,6 +14,7 @@ from lightning.pytorch.loggers import Logger
 
 from contractive import ContractiveAutoencoder
 from contractive.commands.train import CONFIG_DIR
+from contractive.runs.directory import find_runs
 from contractive.training import fit
 from contractive.training.history import NonFiniteLossError
 
@@ -122,7 +123,7 @@ def test_the_saved_configuration_alone_reproduces_the_weights(train):
 
 def test_a_larger_lam_lowers_the_penalty_and_raises_the_reconstruction(train):
     sweep = train("-m", "model.lam=0,1e-3,1e-2,1e-1", "trainer.max_epochs=60")
-    figures = [metrics(sweep / str(job)) for job in range(4)]
+    figures = [metrics(run) for run in find_runs(sweep)]
     penalties = [f["test/penalty"] for f in figures]
     reconstructions = [f["test/reconstruction"] for f in figures]
     assert penalties == sorted(set(penalties), reverse=True)
@@ -137,8 +138,8 @@ def test_a_job_that_fails_does_not_take_the_sweep_with_it(train, tmp_path):
     with pytest.raises(SystemExit, match="1 of 2 runs did not finish: 0"):
         train("-m", "model.lam=-1,0.1", *SMALL, to="sweep")
     sweep = tmp_path / "sweep"
-    assert "model.lam must be a finite number >= 0; got -1" in (sweep / "0" / "error.txt").read_text()
-    assert metrics(sweep / "1")["test/loss"] > 0
+    assert "model.lam must be a finite number >= 0; got -1" in (sweep / "0_lam=-1" / "error.txt").read_text()
+    assert metrics(sweep / "1_lam=0.1")["test/loss"] > 0
 
 
 def test_a_loss_that_explodes_stops_the_run_and_leaves_the_last_good_checkpoint(train, tmp_path):

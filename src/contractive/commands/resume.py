@@ -11,6 +11,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from contractive.commands.arguments import literal, understood
 from contractive.commands.explain import groups, quoted
+from contractive.commands.naming import SWEEP
 from contractive.commands.schemas import CONFIG_DIR
 from contractive.runs.directory import LAST, OVERRIDES, SETTINGS, checkpoint_of
 from contractive.runs.reading import flat
@@ -122,7 +123,7 @@ def _overrides(run: Path) -> list[str]:
 
 
 def _no_run(path: str, run: Path) -> str:
-    if (Path(path) / "multirun.yaml").is_file():
+    if (Path(path) / SWEEP).is_file():
         remedy = f"give its own command again with hydra.sweep.dir={literal(path)}, or name one of its runs"
         return f"resume: {path!r} is a sweep: {remedy}"
     if Path(path).is_file():

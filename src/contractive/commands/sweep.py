@@ -1,33 +1,33 @@
 """A sweep: its directory, the table of its runs, and what is left to do of one that was stopped."""
 
+import logging
+import shlex
 import sys
+import time
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
+from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.utils import JobReturn
+from hydra.errors import HydraException
 from hydra.experimental.callback import Callback
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
-from rich.console import Console
-from rich.table import Table
 
+from contractive.commands.console import ToStdout, console
+from contractive.commands.naming import SWEEP
 from contractive.commands.signals import last_words
-from contractive.runs.directory import LAST, SETTINGS, find_runs, only_run_in
-from contractive.runs.files import csv_text, write_atomically
-from contractive.runs.reading import FINISHED, changes, read_run
+from contractive.commands.table import Row, job_line, print_table, write_table
+from contractive.runs.directory import LAST, SETTINGS, only_run_in
+from contractive.runs.files import write_atomically
+from contractive.runs.reading import FINISHED, NOT_FINISHED, changes, read_run
+from contractive.training.lines import surroundings
 from contractive.training.recording import comparable, load_settings
 from contractive.training.settings import TopLevel
 
-MEASURED = ("job", "status", "epochs", "best_epoch", "seconds", "val", "test", "train")
-SHOWN = ("test/loss", "test/reconstruction", "test/penalty")
-SHOWN_IF_THERE = ("test/probe_error", "test/knn_error", "test/probe_r2")  # of data with labels
-SWEEP = "multirun.yaml"  # what Hydra calls the record of a sweep
-
 held = ExitStack()  # the directory of the sweep that is under way in this process
-
-
-Row = dict[str, Any]
 
 
 def take_up(config: DictConfig, directory: Path) -> dict[str, float]:
@@ -52,49 +52,16 @@ def take_up(config: DictConfig, directory: Path) -> dict[str, float]:
     return {}
 
 
-def write_table(directory: Path, known: dict[Path, Row] | None = None) -> list[Row]:
-    """Write ``sweep.csv``, a row for every run under ``directory``, and return the rows.
-
-    Args:
-        directory: the sweep's.
-        known: rows of finished runs, which are not read again; those that are new are added.
-    """
-    known = {} if known is None else known
-    rows = []
-    for path in find_runs(directory):
-        row = known.get(path)
-        if row is None:
-            run = read_run(path, path.relative_to(directory).as_posix())
-            row = {"job": run.name, "status": run.error or run.status} | run.overrides | run.metrics
-            if run.finished:
-                known[path] = row
-        rows.append(row)
-    write_atomically(directory / "sweep.csv", csv_text(rows))
-    return rows
-
-
-def print_table(rows: list[dict[str, Any]]) -> None:
-    """Print the overridden values of each run beside its test figures."""
-    columns = dict.fromkeys(column for row in rows for column in row)
-    overridden = [column for column in columns if column.split("/")[0] not in MEASURED]
-    # What all runs share need not be read in every line.
-    overridden = [c for c in overridden if len({row.get(c) for row in rows}) > 1] or overridden
-    measured = [*SHOWN, *(name for name in SHOWN_IF_THERE if name in columns)]
-    chance = max((row.get("test/probe_error_se", 0.0) for row in rows), default=0.0)
-    caption = f"Errors in %; chance alone moves each by up to ± {chance:.2g}" if chance else None
-    table = Table("job", *overridden, *measured, caption=caption, caption_justify="left")
-    for row in rows:
-        shown = [f"{row[name]:.4g}" if name in row else "" for name in measured]
-        figures = shown if row["status"] == FINISHED else [row["status"]]
-        table.add_row(row["job"], *(str(row.get(name, "")) for name in overridden), *figures)
-    Console().print(table)
-
-
 class SweepTable(Callback):
-    """A Hydra callback that keeps a sweep's directory for it, and writes and prints the table of its runs."""
+    """A Hydra callback that keeps a sweep's directory for it, and says how its runs end.
+
+    A launcher with several processes takes it to each of them.
+    """
 
     def __init__(self) -> None:
         self._rows: dict[Path, Row] = {}  # of runs that have finished
+        self._jobs: int | None = None
+        self._started, self._before = time.time(), 0
 
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
         """Leave with one line and exit code 1 if the directory is in use, or holds another sweep."""
@@ -106,12 +73,39 @@ class SweepTable(Callback):
         except Exception as error:
             # Hydra turns an exception in a callback into a warning; leaving is what it lets through.
             sys.exit(f"error: {error}")
-        last_words[:] = [lambda: self._say_what_is_there(directory)]
+        self._jobs = number_of_jobs(config)
+        self._before = sum(row["status"] == FINISHED for row in write_table(directory, self._rows))
+        last_words[:] = [lambda: self._say_what_is_there(directory, config)]
+
+    def on_job_start(self, config: DictConfig, **kwargs: Any) -> None:
+        """Tell what shows the progress of a run what is around it."""
+        if config.hydra.mode != RunMode.MULTIRUN:
+            return
+        # A line for each run; what else it says is in its train.log.
+        for handler in logging.getLogger().handlers:
+            if isinstance(handler, ToStdout):
+                handler.setLevel(logging.ERROR)
+        number = config.hydra.job.num
+        surroundings.alone = config.hydra.launcher._target_.endswith("BasicLauncher")
+        surroundings.name = f"run {number + 1}{f'/{self._jobs}' if self._jobs else ''}, "
+        surroundings.runs = max(0, self._jobs - number - 1) if self._jobs else 0
+        surroundings.later = self._mean_seconds() * surroundings.runs
 
     def on_job_end(self, config: DictConfig, job_return: JobReturn, **kwargs: Any) -> None:
-        """Bring ``sweep.csv`` up to date; of a launcher with several processes in the one of the job."""
-        if config.hydra.mode == RunMode.MULTIRUN:
-            write_table(Path(config.hydra.sweep.dir), self._rows)
+        """Say in one line how a run ended, and bring ``sweep.csv`` up to date."""
+        if config.hydra.mode != RunMode.MULTIRUN:
+            return
+        directory = Path(config.hydra.sweep.dir)
+        name = Path(config.hydra.runtime.output_dir).relative_to(directory.absolute()).as_posix()
+        rows = write_table(directory, self._rows)
+        ended = sum(row["status"] != NOT_FINISHED for row in rows)
+        row = next((row for row in rows if row["job"] == name), {"job": name, "status": NOT_FINISHED})
+        left = None
+        if self._jobs and (new := ended - self._before) > 0:
+            each = (time.time() - self._started) / new  # of all launchers: some run several at once
+            left = (self._jobs - ended) * (self._mean_seconds() if surroundings.alone else each)
+        out = console()
+        print(job_line(row, ended, self._jobs, left, out.width if out.is_terminal else None), flush=True)
 
     def on_multirun_end(self, config: DictConfig, **kwargs: Any) -> None:
         """Print the table, write ``sweep.csv``, and leave with exit code 1 if a run did not finish."""
@@ -121,20 +115,43 @@ class SweepTable(Callback):
         directory = Path(config.hydra.sweep.dir)
         last_words.clear()
         held.close()
-        rows = write_table(directory)
-        print_table(rows)
+        rows = write_table(directory, self._rows)
+        print_table(rows, TopLevel(optimized_metric=config.optimized_metric).optimized)
         print(f"Written to {directory / 'sweep.csv'} and {write_report(directory)}")
-        print(f"Look at it:  tensorboard --logdir {directory}")
+        if next(directory.rglob("events.out.tfevents.*"), None):
+            print(f"Look at it:  {shlex.join(['tensorboard', '--logdir', str(directory)])}")
         if failed := [row["job"] for row in rows if row["status"] != FINISHED]:
             sys.exit(f"{len(failed)} of {len(rows)} runs did not finish: {', '.join(failed)}")
 
-    def _say_what_is_there(self, directory: Path) -> None:
+    def _mean_seconds(self) -> float:
+        seconds = [row["seconds"] for row in self._rows.values() if "seconds" in row]
+        return sum(seconds) / len(seconds) if seconds else 0.0
+
+    def _say_what_is_there(self, directory: Path, config: DictConfig) -> None:
         rows = write_table(directory, self._rows)
         if rows:
-            print_table(rows)
+            print_table(rows, TopLevel(optimized_metric=config.optimized_metric).optimized)
         finished = sum(row["status"] == FINISHED for row in rows)
         print(f"The sweep was stopped with {finished} runs finished; {directory / 'sweep.csv'} holds them.")
-        print(f"Take it up:  the same command with hydra.sweep.dir={directory}")
+        print(f"Take it up:  the same command with {shlex.quote(f'hydra.sweep.dir={directory}')}")
+
+
+def number_of_jobs(config: DictConfig) -> int | None:
+    """How many runs a sweep will have; ``None`` if its sweeper does not say."""
+    sweeper = config.hydra.sweeper
+    if "n_trials" in sweeper:
+        return int(sweeper.n_trials)
+    if not sweeper._target_.endswith("BasicSweeper"):
+        return None
+    typed = [
+        *(f"{key}={value}" for key, value in (sweeper.params or {}).items()),
+        *config.hydra.overrides.task,
+    ]
+    try:
+        overrides = OverridesParser.create().parse_overrides(typed)
+        return sum(map(len, BasicSweeper.split_arguments(overrides, None)))
+    except HydraException:
+        return None  # the sweeper itself will say what is wrong
 
 
 def check_same_sweep(config: DictConfig, directory: Path) -> None:

@@ -21,6 +21,7 @@ from contractive.commands.arguments import split_arguments, with_quotes
 from contractive.commands.check import check_config, plain
 from contractive.commands.errors import FULL_ERROR, one_line
 from contractive.commands.help import print_help
+from contractive.commands.naming import name_in_sweep
 from contractive.commands.resume import arguments_to_resume
 from contractive.commands.schemas import CONFIG_DIR
 from contractive.commands.summary import print_summary
@@ -32,6 +33,7 @@ from contractive.training.recording import record_settings
 log = logging.getLogger(__name__)
 
 OmegaConf.register_new_resolver("unused_directory", unused_directory, use_cache=True, replace=True)
+OmegaConf.register_new_resolver("name_in_sweep", name_in_sweep, replace=True)
 schemas.register()
 
 
@@ -72,7 +74,7 @@ def main(config: DictConfig) -> float | tuple[float, ...]:
         with only_run_in(directory):
             if not alone and (earlier := take_up(config, directory)):
                 return value_of(earlier, config.optimized_metric)
-            return job_in(directory, config)
+            return job_in(directory, config, summary=alone)
     except Exception as error:
         line = one_line(error, config)
         if alone:
@@ -80,13 +82,14 @@ def main(config: DictConfig) -> float | tuple[float, ...]:
                 raise
             # Hydra would put a line of its own above what is raised here.
             sys.exit(line)
-        log.error(line, exc_info=FULL_ERROR)
+        # In a sweep the line of the run says it.
+        log.info(line, exc_info=FULL_ERROR)
         if isinstance(error, BlockingIOError | FileExistsError):
             raise  # the directory, and so its row in the table, is that of another run
         return value_of({}, config.get("optimized_metric"))
 
 
-def job_in(directory: Path, config: DictConfig) -> float | tuple[float, ...]:
+def job_in(directory: Path, config: DictConfig, *, summary: bool) -> float | tuple[float, ...]:
     """Check and train in a directory that is the job's own; why it failed is left there in ``error.txt``."""
     (directory / "error.txt").unlink(missing_ok=True)  # of an earlier try
     try:
@@ -94,7 +97,7 @@ def job_in(directory: Path, config: DictConfig) -> float | tuple[float, ...]:
             record_settings(directory, config, None)
         # Again, since a sweep's jobs and a configuration of another run do not pass CheckConfig.
         check_config(plain(config))
-        return train(config, directory)
+        return train(config, directory, summary=summary)
     except Exception as error:
         with suppress(OSError):  # on a full disk, say: what went wrong is what counts
             write_atomically(directory / "error.txt", one_line(error, config) + "\n")
@@ -108,15 +111,16 @@ def value_of(metrics: Mapping[str, float], named: Any) -> float | tuple[float, .
     return tuple(float(metrics.get(name, math.nan)) for name in named)
 
 
-def train(config: DictConfig, directory: Path) -> float | tuple[float, ...]:
-    """Train, print what came of it, and return the metric that ``optimized_metric`` names."""
+def train(config: DictConfig, directory: Path, *, summary: bool = True) -> float | tuple[float, ...]:
+    """Train, print what came of it, if asked to, and return the metric that ``optimized_metric`` names."""
     # Torch and Lightning take seconds to import: only once the configuration is known to be valid.
     from lightning.pytorch.utilities import rank_zero_only
 
     from contractive.training import fit
 
     run = fit(config, directory=directory)
-    rank_zero_only(print_summary)(run)
+    if summary:
+        rank_zero_only(print_summary)(run)
     return value_of(run.metrics, config.optimized_metric)
 
 

@@ -3,6 +3,7 @@
 import errno
 import logging
 import os
+import re
 import shlex
 import sys
 from collections.abc import Iterator
@@ -105,4 +106,5 @@ def find_runs(directory: Path) -> list[Path]:
 
 
 def _natural(part: str) -> tuple[int, str]:
-    return (int(part), "") if part.isdigit() else (-1, part)
+    number = re.match(r"\d+", part)
+    return (int(number[0]), part[number.end() :]) if number else (-1, part)

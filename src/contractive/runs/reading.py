@@ -13,6 +13,7 @@ from contractive.runs.files import UNFINISHED
 from contractive.runs.untrusted import parse_yaml, printable, read_text
 
 FINISHED = "finished"
+NOT_FINISHED = "not finished"
 # More than any run has: what a page is to hold of one run has an end.
 MOST_FIGURES = 100
 MOST_ROWS = 2000
@@ -56,7 +57,7 @@ class Run:
     @property
     def status(self) -> str:
         """``finished``, ``not finished`` or ``failed: why``."""
-        return f"failed: {self.error}" if self.error else FINISHED if self.finished else "not finished"
+        return f"failed: {self.error}" if self.error else FINISHED if self.finished else NOT_FINISHED
 
     @property
     def lam(self) -> float | None:
