@@ -110,7 +110,7 @@ def _has_ended(child: int) -> bool:
 
 
 def _be_train_py(arguments: list[str], log: Path) -> None:
-    from contractive.commands.train import main_or_one_line
+    from contractive.commands.program import main as program
 
     code = 70
     try:
@@ -121,7 +121,7 @@ def _be_train_py(arguments: list[str], log: Path) -> None:
         tempfile.tempdir = None
         os.environ["TMPDIR"] = str(shared if shared.is_dir() else tempfile.gettempdir())
         sys.argv = ["train.py", *arguments]
-        main_or_one_line()
+        program("train")
         code = 0
     except SystemExit as left:
         code = left.code if isinstance(left.code, int) else 0 if left.code is None else 1

@@ -40,6 +40,20 @@ def test_afterwards_what_is_left_to_say_is_said():
     assert signal.getsignal(signal.SIGTERM) == before
 
 
+def test_what_others_make_of_it_on_its_way_does_not_count():
+    def clean_up():
+        try:
+            os.kill(os.getpid(), signal.SIGTERM)
+        finally:
+            raise AttributeError("left half way")
+
+    with pytest.raises(SystemExit) as left, leaving_quietly():
+        clean_up()
+    assert left.value.code == 143
+    with pytest.raises(AttributeError), leaving_quietly():
+        raise AttributeError
+
+
 def test_a_signal_that_the_shell_has_ignored_stays_ignored():
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:

@@ -14,16 +14,23 @@ from contractive.training.signals import heard
 
 #: What is still to be said, once, if a signal ends the program.
 last_words: list[Callable[[], None]] = []
+_received: list[int] = []
 
 
 @contextmanager
 def leaving_quietly() -> Iterator[None]:
     """Leave with 128 + the number of a signal that is :func:`contractive.training.signals.heard`."""
     before = heard()
+    _received.clear()
     for number in before:
         signal.signal(number, _leave)
     try:
         yield
+    except BaseException:
+        if _received:
+            # Whatever others have made of it on its way.
+            raise SystemExit(128 + _received[0]) from None
+        raise
     finally:
         say_last_words()
         for number, handler in before.items():
@@ -37,6 +44,7 @@ def say_last_words() -> None:
 
 
 def _leave(number: int, frame: FrameType | None) -> None:
+    _received.append(number)
     if not _importing(frame):
         raise SystemExit(128 + number)
     # An exception in the middle of an import may be swallowed, or come out as another one.
