@@ -25,7 +25,7 @@ def test_a_run_can_be_read_whatever_its_logger(train, caplog, logger):
     assert len(run.geometry.spectrum) == 6
     assert list(run.pictures) == [
         *("reconstructions", "filters", "corrupted", "spectrum", "contraction_ratio"),
-        *("tangents", "tangent_walks"),
+        *("tangents", "tangent_walks", "samples"),
     ]
     page = write_report(directory).read_text()
     assert caplog.records == []

@@ -91,7 +91,7 @@ def standard_error(error: float, n: int) -> float:
     """How far an error (per cent) that was measured on ``n`` examples typically is off by chance: that of a
     binomial distribution, in per cent.
 
-    >>> standard_error(10.0, 100)
+    >>> round(standard_error(10.0, 100), 6)
     3.0
     """
     share = error / 100

@@ -2,11 +2,16 @@
 
 import logging
 import math
-from collections.abc import Mapping, Sequence
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
 import numpy as np
 import torch
+from sklearn.exceptions import ConvergenceWarning
+from threadpoolctl import threadpool_limits
 from torch import Tensor
 
 from contractive.data.subsets import representative
@@ -44,19 +49,25 @@ def probe_figures(model: ContractiveAutoencoder, data: DataModule, settings: Pro
     splits = {split: _cut(part, counts[split], data.seed) for split, part in splits.items()}
     figures: dict[str, float] = {f"{split}/probe_examples": len(y) for split, (_, y) in splits.items()}
     near = probe.near_counts(width)
-    for suffix, raw in (("", False), ("_raw", True)):
+    both = []
+    for raw in (False, True):
         seen = {split: (_features(model, x, raw), y) for split, (x, y) in splits.items()}
         if not all(np.isfinite(features).all() for features, _ in seen.values()):
             log.warning("No probe of the code: there are codes that are not finite")
             return {}
         x, y = splits["test"]
-        seen["noisy"] = _features(model, x, raw, settings.noise, data.seed), y
-        if classes == MEASUREMENTS:
-            found = probe.regression(seen)
-        else:
-            options = {"neighbours": settings.neighbours, "few": settings.labels, "seed": data.seed}
-            found = probe.classification(seen, near, **options)  # type: ignore[arg-type]
-        figures |= {name + suffix: value for name, value in found.items()}
+        both.append(seen | {"noisy": (_features(model, x, raw, settings.noise, data.seed), y)})
+    if classes == MEASUREMENTS:
+        measure: Callable[[probe.Seen], dict[str, float]] = probe.regression
+    else:
+        options: Any = {"neighbours": settings.neighbours, "few": settings.labels, "seed": data.seed}
+        measure = partial(probe.classification, near=near, **options)
+    # Codes on one core and inputs on another: the many small products would wait for each other's threads.
+    with threadpool_limits(1), warnings.catch_warnings(), ThreadPoolExecutor(len(both)) as pool:
+        # Here too, since filters belong to all threads: one would take away what the other still needs.
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        for suffix, found in zip(("", "_raw"), pool.map(measure, both)):
+            figures |= {name + suffix: value for name, value in found.items()}
     if "val/knn_error" in figures:
         figures |= {f"{split}/knn_examples": min(near[split], len(y)) for split, (_, y) in splits.items()}
     for name in ("val/probe_error", "test/probe_error", "val/knn_error", "test/knn_error"):
