@@ -24,6 +24,8 @@ CHOICES = [f"{group}={name}" for group, names in groups().items() for name in na
 
 @pytest.mark.parametrize("choice", [choice for choice in CHOICES if not choice.startswith("data=")])
 def test_every_choice_composes_and_is_valid(choice):
+    if choice.startswith("sweep=optuna"):
+        pytest.importorskip("hydra_plugins.hydra_optuna_sweeper", reason="needs contractive[optuna]")
     check_config(composed(choice))
 
 

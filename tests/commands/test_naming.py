@@ -20,6 +20,9 @@ from contractive.commands.naming import job_name, name_in_sweep
         ("data.batch_size=64", "batch_size=64"),
         ("data.path=../..", "path=..-.."),
         ("data.path='ü'", "path=x"),
+        ("model.lam=0.015676677195506072", "lam=0.015677"),
+        ("seed=1234567890", "seed=1234567890"),
+        ("data.label=a b", "label=a-b"),
     ],
 )
 def test_a_name_is_short_and_safe(override, name):

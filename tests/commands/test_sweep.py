@@ -182,3 +182,24 @@ def test_a_value_of_the_wrong_type_is_refused_before_any_run(swept):
     with pytest.raises(Exception, match="abc"):
         swept("model.lam=0.1,abc,0.3")
     assert swept.given == []
+
+
+@pytest.mark.parametrize("choice", ["optuna", "optuna_pareto"])
+def test_a_search_is_a_sweep_that_is_taken_up_like_any_other(swept, tmp_path, choice):
+    pytest.importorskip("hydra_plugins.hydra_optuna_sweeper", reason="needs contractive[optuna]")
+    search = [f"sweep={choice}", "hydra.sweeper.n_trials=3", "optimized_metric=[val/loss,val/reconstruction]"]
+    if choice == "optuna":
+        search[-1] = "optimized_metric=val/loss"
+    lams = [lam for lam, _ in swept(*search)]
+    assert len(set(lams)) == 3 and all(1e-4 <= lam <= 1 for lam in lams)
+    (tmp_path / "sweep" / next(iter(rows(tmp_path))) / "metrics.json").unlink()
+    assert swept(*search) == [(lams[0], None)]
+    assert list(rows(tmp_path).values()) == ["finished"] * 3
+
+
+def test_a_failed_run_does_not_end_a_search(swept, tmp_path):
+    pytest.importorskip("hydra_plugins.hydra_optuna_sweeper", reason="needs contractive[optuna]")
+    search = ["hydra.sweeper.n_trials=5", "optimized_metric=val/loss", "model.lam=choice(1,100)"]
+    with pytest.raises(SystemExit, match="of 5 runs did not finish"):
+        swept("sweep=optuna", *search)
+    assert set(rows(tmp_path).values()) == {"finished", "error: it is too large"}

@@ -12,6 +12,7 @@ from omegaconf import BooleanNode, DictConfig, FloatNode, IntegerNode, ListConfi
 from contractive.commands.schemas import CONFIG_DIR, SCHEMAS
 from contractive.settings import names, nearest
 
+PLUGINS = ("joblib", "submitit", "optuna")  # extras of this package that bring launchers and sweepers
 WANTED: dict[type[Node], str] = {
     FloatNode: "a number",
     IntegerNode: "an integer",
@@ -28,6 +29,11 @@ def explain(error: BaseException) -> str:
     text = " ".join(str(error).split())
     if match := re.search(r"Could not override '([^']+)'", text):
         return unknown_key(match[1])
+    if match := re.search(r"Could not (?:find|load) '(hydra/\w+)/(\w+?)(?:_\w+)?'", text):
+        package = match[2]
+        if package in PLUGINS:
+            return f"{match[1]}={package} is not installed: pip install 'contractive[{package}]'"
+        return f"{match[1]}={package}: no plugin of Hydra that is installed has it"
     if match := re.search(r"Could not find '([^']+)/([^'/]*)'", text):
         choices = groups().get(match[1], [])
         number = "; for a number write model.lam=VALUE" if match[1] == "lam" else ""

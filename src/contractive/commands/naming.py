@@ -11,7 +11,7 @@ from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
 SWEEP = "multirun.yaml"  # what Hydra calls the record of a sweep
-LONGEST, LONGEST_VALUE = 80, 24
+LONGEST, LONGEST_VALUE, DIGITS = 80, 24, 5
 
 
 def job_name(number: int, overrides: Sequence[str], same: Collection[str] = ()) -> str:
@@ -32,7 +32,7 @@ def job_name(number: int, overrides: Sequence[str], same: Collection[str] = ()) 
     name = str(number)
     for (key, value), short in zip(own, last):
         # Of two settings that end alike the whole key tells which.
-        piece = f"_{_safe(short if last.count(short) == 1 else key)}={_safe(value)[:LONGEST_VALUE]}"
+        piece = f"_{_safe(short if last.count(short) == 1 else key)}={short_value(value)}"
         if len(name) + len(piece) > LONGEST:
             break
         name += piece
@@ -48,6 +48,17 @@ def name_in_sweep(number: int, overrides: Sequence[str], directory: str) -> str:
         typed = []
     same = [_split(override)[0] for override in typed if not _sweeps(override)]
     return job_name(number, [str(override) for override in overrides], same)
+
+
+def short_value(value: str) -> str:
+    """A value as a name holds it.
+
+    >>> short_value("0.015676677195506072"), short_value("1e-3"), short_value("[512,64]")
+    ('0.015677', '1e-3', '512-64')
+    """
+    if len(value) > DIGITS + 2 and re.fullmatch(r"-?\d*\.\d+(e-?\d+)?", value):
+        return f"{float(value):.{DIGITS}g}"
+    return _safe(value)[:LONGEST_VALUE]
 
 
 def _sweeps(override: str) -> bool:

@@ -8,6 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from contractive.commands.console import console
+from contractive.commands.naming import short_value
 from contractive.runs.directory import find_runs
 from contractive.runs.files import csv_text, write_atomically
 from contractive.runs.reading import FINISHED, read_run
@@ -128,4 +129,4 @@ def best_rows(rows: Sequence[Row], optimized: Sequence[str]) -> set[int]:
 
 def _in_name(key: str, row: Mapping[str, Any]) -> bool:
     last = key.replace("/", ".").rpartition(".")[2]
-    return f"_{last}={row.get(key)}" in f"{row['job']}_"
+    return f"_{last}={short_value(str(row.get(key)))}" in f"{row['job']}_"

@@ -21,6 +21,7 @@ from contractive.commands.arguments import split_arguments, with_quotes
 from contractive.commands.check import check_config, plain
 from contractive.commands.errors import FULL_ERROR, one_line
 from contractive.commands.help import print_help
+from contractive.commands.launching import cores, threads_of_a_run
 from contractive.commands.naming import name_in_sweep
 from contractive.commands.resume import arguments_to_resume
 from contractive.commands.schemas import CONFIG_DIR
@@ -62,11 +63,11 @@ def _make_run_directory(path: str) -> None:
 
 
 @hydra.main(version_base="1.3", config_path=str(CONFIG_DIR), config_name="config")
-def main(config: DictConfig) -> float | tuple[float, ...]:
+def main(config: DictConfig) -> float | tuple[float, ...] | None:
     """Check one job's configuration and train; the value is the metric that ``optimized_metric`` names.
 
-    In a sweep a job that fails says so in one line, and in ``error.txt``, and the others go on; its value
-    for an optimising sweeper is then NaN.
+    In a sweep a job that fails says so in one line, and in ``error.txt``, and the others go on; it has no
+    value, by which an optimising sweeper sees that it failed (a NaN would end the search).
     """
     job = HydraConfig.get()
     directory, alone = Path(job.runtime.output_dir), job.mode != RunMode.MULTIRUN
@@ -86,7 +87,7 @@ def main(config: DictConfig) -> float | tuple[float, ...]:
         log.info(line, exc_info=FULL_ERROR)
         if isinstance(error, BlockingIOError | FileExistsError):
             raise  # the directory, and so its row in the table, is that of another run
-        return value_of({}, config.get("optimized_metric"))
+        return None
 
 
 def job_in(directory: Path, config: DictConfig, *, summary: bool) -> float | tuple[float, ...]:
@@ -97,7 +98,8 @@ def job_in(directory: Path, config: DictConfig, *, summary: bool) -> float | tup
             record_settings(directory, config, None)
         # Again, since a sweep's jobs and a configuration of another run do not pass CheckConfig.
         check_config(plain(config))
-        return train(config, directory, summary=summary)
+        threads = None if summary else threads_of_a_run(HydraConfig.get().launcher, cores())
+        return train(config, directory, threads, summary=summary)
     except Exception as error:
         with suppress(OSError):  # on a full disk, say: what went wrong is what counts
             write_atomically(directory / "error.txt", one_line(error, config) + "\n")
@@ -111,13 +113,18 @@ def value_of(metrics: Mapping[str, float], named: Any) -> float | tuple[float, .
     return tuple(float(metrics.get(name, math.nan)) for name in named)
 
 
-def train(config: DictConfig, directory: Path, *, summary: bool = True) -> float | tuple[float, ...]:
+def train(
+    config: DictConfig, directory: Path, threads: int | None = None, *, summary: bool = True
+) -> float | tuple[float, ...]:
     """Train, print what came of it, if asked to, and return the metric that ``optimized_metric`` names."""
     # Torch and Lightning take seconds to import: only once the configuration is known to be valid.
+    import torch
     from lightning.pytorch.utilities import rank_zero_only
 
     from contractive.training import fit
 
+    if threads is not None:
+        torch.set_num_threads(min(threads, torch.get_num_threads()))
     run = fit(config, directory=directory)
     if summary:
         rank_zero_only(print_summary)(run)

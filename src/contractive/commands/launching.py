@@ -1,0 +1,36 @@
+"""How many threads a run may have that does not run alone."""
+
+import os
+from collections.abc import Mapping
+from typing import Any
+
+
+def cores() -> int:
+    """How many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def threads_of_a_run(launcher: Mapping[str, Any], available: int) -> int | None:
+    """How many threads each run of a sweep may have, so that together they have no more than there are cores.
+
+    Args:
+        launcher: Hydra's settings of it.
+        available: cores.
+
+    Returns:
+        ``None`` for a launcher that runs one after the other, or whose scheduler hands out the cores.
+
+    >>> threads_of_a_run({"_target_": "x.JoblibLauncher", "n_jobs": 3}, 8)
+    2
+    >>> threads_of_a_run({"_target_": "x.JoblibLauncher", "n_jobs": -1}, 8)
+    1
+    """
+    name = str(launcher.get("_target_", "")).rpartition(".")[2]
+    if name == "JoblibLauncher":
+        wanted = int(launcher["n_jobs"])
+        # As joblib counts: -1 is a run on every core, -2 on all but one.
+        runs = wanted if wanted > 0 else max(1, available + 1 + wanted)
+        return max(1, available // runs)
+    if name == "LocalLauncher":
+        return int(launcher.get("cpus_per_task") or 1)  # submitit starts all of them at once
+    return None
