@@ -27,7 +27,7 @@ from contractive.commands.resume import arguments_to_resume
 from contractive.commands.schemas import CONFIG_DIR
 from contractive.commands.summary import print_summary
 from contractive.commands.sweep import take_up
-from contractive.runs.directory import only_run_in, unused_directory
+from contractive.runs.directory import is_first_process, only_run_in, started_by, unused_directory
 from contractive.runs.files import write_atomically
 from contractive.training.recording import record_settings
 
@@ -94,15 +94,16 @@ def job_in(directory: Path, config: DictConfig, *, summary: bool) -> float | tup
     """Check and train in a directory that is the job's own; why it failed is left there in ``error.txt``."""
     (directory / "error.txt").unlink(missing_ok=True)  # of an earlier try
     try:
-        if config.get("resume") is None:
+        if config.get("resume") is None and is_first_process():
             record_settings(directory, config, None)
         # Again, since a sweep's jobs and a configuration of another run do not pass CheckConfig.
         check_config(plain(config))
         threads = None if summary else threads_of_a_run(HydraConfig.get().launcher, cores())
         return train(config, directory, threads, summary=summary)
     except Exception as error:
-        with suppress(OSError):  # on a full disk, say: what went wrong is what counts
-            write_atomically(directory / "error.txt", one_line(error, config) + "\n")
+        if is_first_process():
+            with suppress(OSError):  # on a full disk, say: what went wrong is what counts
+                write_atomically(directory / "error.txt", one_line(error, config) + "\n")
         raise
 
 
@@ -143,7 +144,8 @@ def main_or_one_line() -> None:
         if {"-h", "--help"} & set(sys.argv):
             print_help(sys.argv[1:])
         else:
-            sys.argv[1:] = understandable(sys.argv[1:])
+            if started_by() is None:  # who started it has understood them already
+                sys.argv[1:] = understandable(sys.argv[1:])
             main()
     except Exception as error:
         if FULL_ERROR:

@@ -19,6 +19,7 @@ SETTINGS = ".hydra/config.yaml"
 OVERRIDES = ".hydra/overrides.yaml"
 FOLDER = "checkpoints"
 LAST = f"{FOLDER}/last.ckpt"
+FIRST = "CONTRACTIVE_FIRST_PROCESS"  # its id, in the environment of those that it starts
 # What makes a directory that of a run: any of these lies in it.
 MARKS = {".hydra", "metrics.json", "error.txt", "curves.csv"}
 
@@ -30,7 +31,12 @@ def unused_directory(path: str) -> str:
 
     Raises:
         OSError: if it cannot be made.
+        ValueError: if others of the same run choose one at the same time, as under torchrun or SLURM.
     """
+    several = [name for name in ("WORLD_SIZE", "SLURM_NTASKS") if os.environ.get(name, "1") != "1"]
+    if several and {"RANK", "SLURM_PROCID"} & set(os.environ):
+        said = f"{several[0]}={os.environ[several[0]]} processes would each choose a directory of their own"
+        raise ValueError(f"hydra.run.dir: {said}: name one for all, hydra.run.dir=DIRECTORY")
     candidate, number = Path(path), 0
     while True:
         try:
@@ -47,6 +53,12 @@ def is_first_process() -> bool:
     """Whether this is the only process of a run, or the first that torchrun, SLURM or Lightning started."""
     ranks = (os.environ.get(name) for name in ("RANK", "LOCAL_RANK", "SLURM_PROCID"))
     return next((rank for rank in ranks if rank is not None), "0") == "0"
+
+
+def started_by() -> int | None:
+    """The id of the first process of a run, if that started this one for Lightning."""
+    first = os.environ.get(FIRST)
+    return None if first is None or os.environ.get("LOCAL_RANK", "0") == "0" else int(first)
 
 
 @contextmanager

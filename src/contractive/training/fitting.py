@@ -7,7 +7,7 @@ import os
 import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -44,6 +44,7 @@ from contractive.training.memory import check_memory
 from contractive.training.module import ContractiveAutoencoder
 from contractive.training.optimizers import check_arguments
 from contractive.training.probing import check_probed
+from contractive.training.processes import together
 from contractive.training.recording import changed_settings, compared_settings, record_settings
 from contractive.training.resuming import begin_anew, take_up
 from contractive.training.settings import DECIDING, Model, Optimizer, Probe, Scheduler, TopLevel, Trainer
@@ -106,7 +107,13 @@ def fit(
     seed = given["seed"]
     resumed = given["ckpt_path"] if given["resume"] is None else checkpoint_of(Path(given["resume"]))
     check_arguments("trainer", lightning.Trainer, given["trainer"])
-    with quiet(), only_run_in(directory), Signals() as signals, _saying_what_is_left(directory):
+    with (
+        quiet(),
+        only_run_in(directory),
+        Signals() as signals,
+        _saying_what_is_left(directory),
+        ExitStack() as beside,
+    ):
         seed_everything(seed, verbose=False)
         data = DataModule(**given["data"], seed=seed)
         data.prepare_data()
@@ -122,7 +129,8 @@ def fit(
             scheduler=given["scheduler"],
             **given["model"],
         )
-        remove_unfinished(directory)
+        if is_first_process():
+            remove_unfinished(directory)
         arguments, earlier = given["trainer"], None
         if resumed is None:
             begin_anew(directory)
@@ -156,6 +164,7 @@ def fit(
                 logger.experiment.add_text("config", "    " + text.replace("\n", "\n    "))
             else:
                 logger.log_hyperparams(settled)
+        beside.enter_context(together(trainer, signals))
         trainer.fit(model, datamodule=data, ckpt_path=resumed, weights_only=True)
         # Lightning counts the last epoch of a checkpoint only once it goes on from there.
         step = trainer.global_step
@@ -246,6 +255,8 @@ def _saying_what_is_left(directory: Path) -> Iterator[None]:
             raise OSError(f"could not write to {directory}: {error.strerror}") from error
         raise
     except Interrupted as interrupted:
+        if not is_first_process():
+            raise
         saved = (directory / LAST).is_file()
         log.warning(
             "Interrupted by %s%s", interrupted.number.name, "" if saved else ", before anything was saved"

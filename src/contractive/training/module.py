@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Self
 
 import torch
+import torch.distributed as dist
 from torch import Tensor
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 
@@ -157,6 +158,10 @@ class ContractiveAutoencoder(ScaledByData):
         module tells."""
         checkpoint["format"] = FORMAT
         checkpoint["history"] = self._history.state_dict()
+        if self.trainer.world_size > 1:
+            told: list[Any] = [None] * self.trainer.world_size
+            dist.all_gather_object(told, checkpoint["history"])
+            checkpoint["histories"] = told
         data = getattr(self.trainer, "datamodule", None)
         if isinstance(data, DataModule):
             checkpoint["data"] = data.description.plain()
@@ -171,7 +176,10 @@ class ContractiveAutoencoder(ScaledByData):
         saved = settings_of(checkpoint, path)
         check_shapes(self, checkpoint["state_dict"], path)
         check_progress(checkpoint, self.trainer)
-        self._earlier = checkpoint.get("history")
+        # Each process goes on with its own, if there are as many as there were.
+        known = checkpoint.get("histories") or [checkpoint.get("history")]
+        same = len(known) == self.trainer.world_size
+        self._earlier = known[self.global_rank if same else 0] if same or self.global_rank == 0 else None
         self._other_rates = any(saved[name] != self.hparams[name] for name in ("optimizer", "scheduler"))
         if self._other_rates:
             checkpoint["lr_schedulers"] = []

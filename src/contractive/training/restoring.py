@@ -69,8 +69,9 @@ def check_progress(checkpoint: Mapping[str, Any], trainer: Trainer) -> None:
         # What is saved at the end of an epoch has counted it already, and still stands in it.
         if taken != steps or not epoch <= past <= epoch + 1 or epoch > steps:
             raise ValueError(f"it counts {taken} steps and {past} epochs, and {steps} and {epoch} elsewhere")
-        if "history" in checkpoint:
-            StepHistory.check_state(checkpoint["history"])
+        histories = [checkpoint["history"]] if "history" in checkpoint else []
+        for history in [*histories, *checkpoint.get("histories", [])]:
+            StepHistory.check_state(history)
         for callback in trainer.callbacks:  # type: ignore[attr-defined]
             if callback.state_key in _entry(checkpoint, "callbacks"):
                 _entry(checkpoint, "callbacks", callback.state_key)

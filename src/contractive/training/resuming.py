@@ -10,7 +10,7 @@ from torch import Tensor
 
 from contractive.nn.settings import Network
 from contractive.runs.checkpoints import check_shapes, read_checkpoint
-from contractive.runs.directory import FOLDER
+from contractive.runs.directory import FOLDER, is_first_process
 from contractive.runs.files import write_atomically
 from contractive.settings import names
 from contractive.training.callbacks.checkpoints import BEGINNING
@@ -70,14 +70,17 @@ def take_up(path: Path, model: ContractiveAutoencoder, max_epochs: int, director
             log.warning("The best epoch so far does not count: its objective was another")
         progress = dict(BEGINNING)
     progress["best"] = progress["best"] and _bring_best(path, progress["best"], folder)
-    pending(folder / "best.ckpt").unlink(missing_ok=True)
-    if elsewhere and trained:
+    if is_first_process():
+        pending(folder / "best.ckpt").unlink(missing_ok=True)
+    if is_first_process() and elsewhere and trained:
         write_atomically(folder / "last.ckpt", path.read_bytes())
     return Resumed(checkpoint, epochs, progress, trained)
 
 
 def begin_anew(directory: Path) -> None:
     """Remove what an earlier run left in the directory: nobody is to take it for that of the new one."""
+    if not is_first_process():
+        return
     best, last = directory / FOLDER / "best.ckpt", directory / FOLDER / "last.ckpt"
     for stale in (last, best, pending(best), directory / "metrics.json"):
         stale.unlink(missing_ok=True)
@@ -105,7 +108,7 @@ def _bring_best(path: Path, named: dict[str, Any], folder: Path) -> dict[str, An
     beside, target = path.parent / "best.ckpt", folder / "best.ckpt"
     for candidate in (beside, pending(beside)):
         if _is_best(candidate, named):
-            if candidate.resolve() != target.resolve():
+            if is_first_process() and candidate.resolve() != target.resolve():
                 write_atomically(target, candidate.read_bytes())
             return named
     said = "Epoch %d was the best so far, but %s is not of it: the best of those to come is kept"

@@ -2,7 +2,7 @@
 
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType, TracebackType
 from typing import Any, Self
@@ -43,6 +43,8 @@ class Signals:
     def __init__(self) -> None:
         self.received: signal.Signals | None = None
         self.patient = False
+        #: Told of a signal that ends the run at once, once: others may have to end with it.
+        self.pass_on: Callable[[signal.Signals], None] | None = None
         self._saving = False
         self._before: dict[signal.Signals, Any] = {}
 
@@ -83,4 +85,7 @@ class Signals:
     def _receive(self, number: int, frame: FrameType | None) -> None:
         again, self.received = self.received is not None, signal.Signals(number)
         if not self._saving and (again or not self.patient):
+            tell, self.pass_on = self.pass_on, None
+            if tell is not None:
+                tell(self.received)
             raise Interrupted(self.received)

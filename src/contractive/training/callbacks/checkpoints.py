@@ -1,5 +1,6 @@
 """When a run is saved: ``last.ckpt``, from which it can go on, and ``best.ckpt``."""
 
+import signal
 import time
 from collections.abc import Mapping
 from contextlib import suppress
@@ -12,10 +13,14 @@ from lightning.pytorch.callbacks import Checkpoint
 
 from contractive.runs.directory import FOLDER
 from contractive.training.checkpoint_io import KEEP, PairedCheckpointIO
-from contractive.training.signals import Signals
+from contractive.training.processes import agreed
+from contractive.training.signals import Interrupted, Signals
 
 MONITOR = "val/loss"  # the lower, the better the epoch
 PROGRESS = "progress"  # in a checkpoint
+#: Steps after which several processes agree on whether to save and to leave. It takes 0.6 ms for two of them
+#: on two busy cores (gloo), less than 0.1 ms a step.
+AGREE_EVERY = 8
 #: What a run that goes on has to know: which epoch was the best so far, the figures of a validation in the
 #: epoch that is under way, and whether the run was stopped early; here at its beginning.
 BEGINNING: Mapping[str, Any] = {"best": None, "validated": {}, "stopped": False}
@@ -48,13 +53,21 @@ class Checkpoints(Checkpoint):
         """Find the folder: whatever loggers there are, it is the run's."""
         self._folder = Path(trainer.default_root_dir).absolute() / FOLDER
 
+    def _listen(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Take the signals back: Lightning has put a handler of its own in front, which waits for others."""
+        self.signals.listen()
+
+    on_sanity_check_start = on_validation_start = on_test_start = _listen
+
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Start the clock; from now on a signal waits until the run is saved."""
         self._due = time.monotonic() + self.every_seconds
-        # Several processes would stop at different steps.
-        self.signals.patient = trainer.world_size == 1
-        # Lightning has put a handler of its own in front.
+        self._leaving: signal.Signals | None = None
+        self._saves = False
+        self.signals.patient = True
         self.signals.listen()
+        # Each process has looked for it by itself.
+        self.best = trainer.strategy.broadcast(self.best)
         known = {tag: torch.tensor(value, dtype=torch.double) for tag, value in self._validated.items()}
         trainer.callback_metrics.update(known)
 
@@ -67,13 +80,13 @@ class Checkpoints(Checkpoint):
         self, trainer: Trainer, pl_module: Any, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         """Save if it is time and the run can go on from here; leave if a signal has come."""
-        if time.monotonic() < self._due and self.signals.received is None:
-            return
-        if trainer.world_size == 1 and _is_whole(trainer, batch_idx):
+        if trainer.world_size == 1 or (batch_idx + 1) % AGREE_EVERY == 0:
+            self._agree(trainer)
+        if (self._saves or self._leaving is not None) and _is_whole(trainer, batch_idx):
             # Raises if the steps since the last look were not finite: nothing of them is saved then.
             pl_module.check_steps()
             self._save(trainer)
-            self.signals.leave_if_asked()
+            self._leave_if_asked()
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Keep the best epoch; save if it is time, or if this is the last one; leave if a signal has come."""
@@ -86,10 +99,10 @@ class Checkpoints(Checkpoint):
             trainer.save_checkpoint(self._folder / "best.ckpt", storage_options=KEEP)
         over = trainer.should_stop or trainer.current_epoch + 1 == trainer.max_epochs
         over = over or trainer.global_step == trainer.max_steps
-        due = trainer.strategy.broadcast(time.monotonic() >= self._due)
-        if over or due or self.signals.received is not None:
+        self._agree(trainer)
+        if over or self._saves or self._leaving is not None:
             self._save(trainer)
-            self.signals.leave_if_asked()
+            self._leave_if_asked()
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """All is saved: from now on a signal ends the run at once."""
@@ -114,6 +127,16 @@ class Checkpoints(Checkpoint):
         with self.signals.saving():
             trainer.save_checkpoint(self._folder / "last.ckpt")
         self._due = time.monotonic() + self.every_seconds
+        self._saves = False
+
+    def _agree(self, trainer: Trainer) -> None:
+        """What was agreed on stays: the next steps may be none that a run can go on from."""
+        leaving, due = agreed(trainer, self.signals.received, time.monotonic() >= self._due)
+        self._leaving, self._saves = leaving or self._leaving, due or self._saves
+
+    def _leave_if_asked(self) -> None:
+        if self._leaving is not None:
+            raise Interrupted(self._leaving)
 
 
 def _is_whole(trainer: Trainer, batch_idx: int) -> bool:
