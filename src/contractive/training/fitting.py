@@ -96,7 +96,8 @@ def fit(
 
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as directory:
-    ...     run = fit({"model": {"hidden": [8]}, "trainer": {"max_epochs": 1}}, directory=directory)
+    ...     settings = {"model": {"hidden": [8]}, "trainer": {"max_epochs": 1}, "probe": {"enabled": False}}
+    ...     run = fit(settings, directory=directory)
     >>> run.epochs, run.model.code_size, run.metrics["test/loss"] > 0
     (1, 8, True)
     """
