@@ -81,8 +81,7 @@ def test_a_working_directory_that_is_gone_is_told(tmp_path):
     assert len(done.stderr.splitlines()) == 1
 
 
-def test_an_output_of_another_encoding_is_no_reason_to_fail(tmp_path):
-    done = run("model.lam=-1", "hydra.run.dir=/dev/null/ü", PYTHONIOENCODING="ascii")
-    assert (done.returncode, done.stdout) == (1, "")
-    done = run("ckpt_path=/no/ü→", PYTHONIOENCODING="ascii")
-    assert done.stderr.startswith("error: ckpt_path: there is no file '/no/\\xfc\\u2192'")
+def test_an_output_of_another_encoding_is_no_reason_to_fail():
+    done = run("data=table", "data.path=/ü→", "--help", PYTHONIOENCODING="ascii")
+    assert done.returncode == 0, done.stderr
+    assert "data.path=/\\xfc\\u2192" in done.stdout

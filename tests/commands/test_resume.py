@@ -1,9 +1,11 @@
 """A run that goes on by its directory alone."""
 
+import json
 import shlex
 import sys
 
 import pytest
+import torch
 import yaml
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
@@ -130,3 +132,25 @@ def test_mistakes_are_told(recorded, tmp_path):
         arguments_to_resume(str(run), [])
     with pytest.raises(ValueError, match="resume= takes the configuration of its run: leave out -m"):
         understandable(["-m", "resume=x", "seed=1,2"])
+
+
+def test_a_run_goes_on_in_its_directory_and_lists_what_is_other(train, capsys):
+    directory = train("model.hidden=[8]", "trainer.max_epochs=1", "probe.enabled=false", "logger=none")
+    first = torch.load(directory / "checkpoints" / "last.ckpt", weights_only=True)
+    # The fixture names the directory itself.
+    *arguments, where = understandable([f"resume={directory}", "trainer.max_epochs=2", "optimizer.lr=0.002"])
+    assert where == f"hydra.run.dir='{directory}'"
+    assert train(*arguments) == directory
+    last = torch.load(directory / "checkpoints" / "last.ckpt", weights_only=True)
+    assert last["global_step"] == 2 * first["global_step"]
+    assert json.loads((directory / "metrics.json").read_text())["epochs"] == 2
+    told = [line for line in capsys.readouterr().out.splitlines() if "→" in line]
+    assert sorted(told) == [
+        "Goes on with another optimizer.lr: 0.001 → 0.002",
+        "Goes on with another trainer.max_epochs: 1 → 2",
+    ]
+    typed = yaml.safe_load((directory / ".hydra" / "overrides.yaml").read_text())
+    assert typed.count("trainer.max_epochs=2") == 1 and "trainer.max_epochs=1" not in typed
+    assert {"model.hidden=[8]", "optimizer.lr=0.002"} < set(typed)
+    config = OmegaConf.load(directory / ".hydra" / "config.yaml")
+    assert (config.model.hidden, config.trainer.max_epochs, config.get("resume")) == ([8], 2, None)

@@ -30,6 +30,17 @@ def test_during_the_imports(module, number, tmp_path):
     assert (done.returncode, done.stderr) == (128 + number, "")
 
 
+def test_during_an_import_that_goes_on_whatever_happens(tmp_path):
+    stubborn = (
+        "import os, time\ntry:\n  os.kill(os.getpid(), 15)\n  time.sleep(1)\nexcept BaseException: pass"
+    )
+    (tmp_path / "stubborn.py").write_text(stubborn)
+    code = "from contractive.commands.signals import leaving_quietly\nwith leaving_quietly(): import stubborn"
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(tmp_path), str(ROOT / "src")])}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, check=False)
+    assert (done.returncode, done.stderr) == (143, b"")
+
+
 def test_afterwards_what_is_left_to_say_is_said():
     said = []
     last_words.append(lambda: said.append("the table"))

@@ -12,7 +12,7 @@ import pytest
 import contractive.training.fitting
 from contractive.commands import train as command
 from contractive.commands.signals import last_words, say_last_words
-from contractive.commands.table import print_table, write_table
+from contractive.commands.table import best_rows, print_table, write_table
 from contractive.runs.directory import only_run_in
 from train import main
 
@@ -56,6 +56,15 @@ def test_the_printed_table_has_the_overridden_values_and_the_test_figures(sweep,
     printed = capsys.readouterr().out
     assert "model.lam" in printed and "0.1" in printed and "test/penalty" in printed
     assert "epochs" not in printed
+
+
+def test_the_best_run_has_the_lowest_figure_and_by_several_figures_nobody_beats_it():
+    pairs = [(1, 3), (2, 2), (2, 3), (3, 1), (1, 3), (0, 0)]
+    rows = [{"status": "finished", "val/loss": a, "val/probe_error": b} for a, b in pairs]
+    rows[-1]["status"] = "not finished"
+    assert best_rows(rows, ["val/loss"]) == {0, 4}
+    assert best_rows(rows, ["val/loss", "val/probe_error"]) == {0, 1, 3, 4}
+    assert best_rows(rows, ["test/loss"]) == best_rows(rows, []) == best_rows(rows[:1], ["val/loss"]) == set()
 
 
 @pytest.fixture
