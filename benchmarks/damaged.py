@@ -12,6 +12,7 @@ import copy
 import io
 import os
 import random
+import signal
 import sys
 import tempfile
 import traceback
@@ -26,6 +27,7 @@ REPOSITORY = Path(__file__).parents[1]
 sys.path.insert(0, str(REPOSITORY))
 
 READ, REFUSED = "read", "refused"
+HANGS = 60  # seconds
 SETTINGS: dict[str, Any] = {
     "model": {"hidden": [6, 4]},
     "data": {"source": "digits", "scaling": "standard", "batch_size": 256},
@@ -137,6 +139,10 @@ def apart(action: Callable[[], str]) -> str:
         null = os.open(os.devnull, os.O_WRONLY)
         os.dup2(null, 1)
         os.dup2(null, 2)
+        signal.signal(signal.SIGALRM, signal.SIG_DFL)
+        signal.alarm(HANGS)
+        # OpenMP's threads stay behind in the parent: work that is shared among them would wait forever.
+        torch.set_num_threads(1)
         said = "nothing"
         try:
             said = action()

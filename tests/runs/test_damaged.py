@@ -6,6 +6,7 @@ import time
 import pytest
 import torch
 
+from benchmarks import damaged
 from benchmarks.damaged import (
     READ,
     REFUSED,
@@ -39,6 +40,20 @@ def edit(whole, tmp_path):
         return tmp_path / "edited.ckpt"
 
     return write
+
+
+def in_parallel():
+    return str(torch.ones(400, 400).matmul(torch.ones(400, 400)).sigmoid().sum().item())
+
+
+@pytest.mark.skipif(torch.get_num_threads() < 2, reason="one thread: nothing is done in parallel")
+def test_a_fork_of_a_process_with_threads_does_not_wait_for_them():
+    assert apart(in_parallel) == in_parallel() == apart(in_parallel)
+
+
+def test_a_fork_that_hangs_is_ended(monkeypatch):
+    monkeypatch.setattr(damaged, "HANGS", 1)
+    assert apart(lambda: str(time.sleep(20))) == "ended with -14"
 
 
 def test_flipped_cut_and_padded_bytes(whole, tmp_path):
