@@ -7,7 +7,7 @@ import torch
 from PIL import Image
 from sklearn.datasets import load_digits
 
-from contractive import load_autoencoder
+from contractive import DataModule, load_autoencoder
 
 DIGITS = (load_digits().images / 16).astype(np.float32)[:, None]
 
@@ -74,6 +74,21 @@ def test_data_sets_with_names_and_the_own_test_split(contractive, digits_run, mo
     distances = torch.cdist(found, torch.from_numpy(every), compute_mode="donot_use_mm_for_euclid_dist")
     assert distances.min(1).values.max() < 1e-5
     assert (load_digits().target[distances.argmin(1).numpy()] == test["label"]).all()
+
+
+@pytest.mark.usefixtures("in_pieces")
+def test_the_own_test_split_is_that_of_the_runs_seed_with_its_labels_and_places(
+    contractive, table_run, tumours, tmp_path
+):
+    contractive("encode", table_run, "-o", tmp_path / "test.parquet")
+    codes = pd.read_parquet(tmp_path / "test.parquet")
+    data = DataModule("table", seed=3, path=str(tumours), label="diagnosis", drop=["patient"])
+    data.setup()
+    x, y = data.split("test").x, data.split("test").y
+    assert list(codes["row"]) == list(range(len(x))) and len(x) > 32
+    assert list(codes["label"]) == [["benign", "malignant"][number] for number in y]
+    model = load_autoencoder(table_run / "checkpoints" / "best.ckpt")
+    np.testing.assert_allclose(codes.filter(regex=r"^code\d"), model.encode(x.numpy()), atol=1e-5)
 
 
 def test_pictures_have_their_files_beside_them(contractive, digits_run, model, tmp_path):

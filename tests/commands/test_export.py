@@ -6,6 +6,7 @@ import torch
 from sklearn.datasets import load_digits
 
 from contractive import load_autoencoder
+from contractive.training import fit
 
 DIGITS = (load_digits().images / 16).astype(np.float32)[:7, None]
 
@@ -23,6 +24,17 @@ def test_torch_reads_what_was_written(contractive, digits_run, model, tmp_path, 
     code = model.encode(torch.from_numpy(DIGITS))
     found = exported(code if part == "decoder" else torch.from_numpy(DIGITS))
     torch.testing.assert_close(found, code if part == "encoder" else model.decode(code))
+
+
+def test_what_was_trained_on_bytes_takes_bytes(contractive, tmp_path):
+    x = np.random.default_rng(0).integers(0, 256, (40, 6, 6), np.uint8)
+    np.save(tmp_path / "x.npy", x)
+    settings = {"data": {"source": "array", "path": str(tmp_path / "x.npy")}, "model": {"hidden": [4]}}
+    run = fit(settings | {"trainer": {"max_epochs": 1}}, directory=tmp_path / "run")
+    said = contractive("export", run.directory, "-o", tmp_path / "m.pt2")
+    assert "the encoder, of uint8" in said
+    x = torch.from_numpy(x)[:7, None]
+    torch.testing.assert_close(torch.export.load(tmp_path / "m.pt2").module()(x), run.model.encode(x))
 
 
 def test_onnxruntime_reads_the_encoder_with_its_scaling(contractive, table_run, table, tmp_path):

@@ -11,6 +11,9 @@ from matplotlib.figure import Figure
 from PIL import Image
 from sklearn.datasets import load_digits
 
+from contractive.commands.opening import open_data, open_run
+from contractive.commands.outliers import reference_of, scored
+
 DIGITS = (load_digits().images / 16).astype(np.float32)[:, None]
 
 
@@ -59,10 +62,15 @@ def test_figures_are_those_of_the_objective_and_percentiles_those_of_the_trainin
 def test_what_is_known_of_the_training_split_is_kept_with_the_run(contractive, digits_run, tmp_path):
     contractive("outliers", digits_run, "-o", tmp_path / "kept.csv")
     moved = shutil.copytree(digits_run, tmp_path / "run")
-    (moved / "scores.json").unlink()  # computed anew, from the run's own data
+    # Where it is of another epoch, or gone, it is computed anew from the run's own data.
+    other = json.loads((moved / "scores.json").read_text())
+    (moved / "scores.json").write_text(json.dumps(other | {"step": other["step"] + 1, "mean": [9.0, 9.0]}))
+    contractive("outliers", moved, "-o", tmp_path / "other.csv")
+    (moved / "scores.json").unlink()
     contractive("outliers", moved, "-o", tmp_path / "anew.csv")
-    kept, anew = (pd.read_csv(tmp_path / f"{name}.csv") for name in ("kept", "anew"))
+    kept, other, anew = (pd.read_csv(tmp_path / f"{name}.csv") for name in ("kept", "other", "anew"))
     np.testing.assert_allclose(kept["score"], anew["score"], rtol=1e-3)
+    np.testing.assert_array_equal(other["score"], anew["score"])
     shutil.rmtree(moved / ".hydra")
     with pytest.raises(ValueError, match=r"no \.hydra/config\.yaml says what its data were"):
         contractive("outliers", moved, "digits", "-o", tmp_path / "none.csv")
@@ -77,6 +85,15 @@ def test_the_worst_alone_are_those_of_all(contractive, digits_run, mixed, tmp_pa
     contractive("outliers", digits_run, tmp_path / "x.npy", "-n", 20, "-o", tmp_path / "worst.png")
     with Image.open(tmp_path / "worst.png") as picture:
         assert picture.width > 500 and picture.height > 300
+
+
+@pytest.mark.usefixtures("in_pieces")
+def test_the_pictures_are_those_of_the_worst(digits_run, mixed, tmp_path):
+    np.save(tmp_path / "x.npy", mixed[0][:200])
+    opened = open_run(digits_run, "cpu")
+    rows = open_data(str(tmp_path / "x.npy"), None, opened)
+    table, pictures, _ = scored(opened, rows, reference_of(opened), 20, True)
+    np.testing.assert_array_equal(pictures, mixed[0][table["row"].to_numpy()])
 
 
 def test_examples_that_are_no_pictures_are_not_drawn(contractive, table_run, tumours, tmp_path):

@@ -2,7 +2,10 @@
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
+
+from contractive import DataModule, load_autoencoder
 
 
 def test_a_seed_repeats_its_samples_and_another_does_not(contractive, digits_run, tmp_path):
@@ -23,9 +26,25 @@ def test_of_few_walks_more_are_taken_from_each(contractive, digits_run, tmp_path
     assert len(np.unique(x.reshape(10, -1), axis=0)) == 10
 
 
+@pytest.mark.usefixtures("in_pieces")
+def test_without_noise_the_first_step_is_the_reconstruction_of_training_examples_drawn_at_random(
+    contractive, digits_run, tmp_path
+):
+    options = ("-n", 30, "--sigma", 0, "--burn-in", 1)
+    contractive("sample", digits_run, *options, "-o", tmp_path / "x.npy")
+    data = DataModule("digits")
+    data.setup()
+    model = load_autoencoder(digits_run / "checkpoints" / "best.ckpt")
+    back = model.reconstruct(data.split("train").x.numpy()).reshape(-1, 64)
+    found = np.load(tmp_path / "x.npy").reshape(-1, 64)
+    distances = torch.from_numpy(np.abs(found[:, None] - back).max(2))
+    assert distances.min(1).values.max() < 1e-5
+    assert len(distances.argmin(1).unique()) == 30 and 500 < distances.argmin(1).double().mean() < 937
+
+
 def test_a_picture_shows_them_in_rows_of_eight(contractive, digits_run, tmp_path):
-    contractive("sample", digits_run, "-n", 16, "-o", tmp_path / "x.png")
-    with Image.open(tmp_path / "x.png") as picture:
+    contractive("sample", digits_run, "-n", 16, "-o", tmp_path / "x.PNG")
+    with Image.open(tmp_path / "x.PNG") as picture:
         assert picture.size == (8 * 33 + 1, 2 * 33 + 1)
 
 

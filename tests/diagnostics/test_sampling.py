@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from contractive.diagnostics.sampling import moved_code, walk
+from contractive.diagnostics.sampling import moved_code, samples, walk
 from contractive.nn.autoencoder import Autoencoder
 
 ENCODERS = {
@@ -68,3 +68,18 @@ def test_a_seed_repeats_a_walk_and_another_does_not(x):
 
     assert all(torch.equal(a, b) for a, b in zip(codes(0), codes(0)))
     assert not any(torch.equal(a, b) for a, b in zip(codes(0), codes(1)))
+
+
+def test_samples_are_steps_of_the_walks_in_the_datas_own_units(x):
+    torch.manual_seed(0)
+    model = Autoencoder((1, 3, 4), hidden=[6], scaled=True).double()
+    model.scaler.load_state_dict({"shift": torch.full((1, 1, 1), 2.0), "scale": torch.full((1, 1, 1), 0.25)})
+    found = samples(model, x, 10, 0.7, 3, 2, torch.Generator().manual_seed(4))
+    generator, seen, kept = torch.Generator().manual_seed(4), (x - 2) * 0.25, []
+    for step in (1, 2, 3, 4, 5):
+        jacobians = dense(model.encoder, seen)
+        noise = 0.7 * torch.randn(7, 6, generator=generator, dtype=torch.float64)
+        h = model.encoder(seen) + (jacobians @ jacobians.mT @ noise[:, :, None]).squeeze(2)
+        seen = model.decoder(h)
+        kept += [seen / 0.25 + 2] if step in (3, 5) else []
+    torch.testing.assert_close(found, torch.cat(kept)[:10])

@@ -98,7 +98,8 @@ def scored(
         if most is not None:
             table, order = _sorted(tables, most)
             tables = [table]
-            pictures = torch.cat([pictures, piece.x])[order] if count > len(piece) else piece.x[order]
+            if drawn:
+                pictures = torch.cat([pictures, piece.x])[order] if count > len(piece) else piece.x[order]
     return _sorted(tables, most)[0], pictures, count
 
 
