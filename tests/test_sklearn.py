@@ -4,6 +4,7 @@ import pickle
 import warnings
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from scipy.sparse import csr_array
@@ -207,8 +208,21 @@ def test_it_works_in_a_search_of_a_pipeline_in_two_processes():
     assert search.predict(X).shape == (150,)
 
 
+def test_its_model_knows_columns_and_range_as_a_loaded_one_does(caplog):
+    frame = pd.DataFrame(X, columns=list("abcd"))
+    transformer = small().fit(frame)
+    code = transformer.model_.encode(frame[["d", "a", "b", "c"]])
+    np.testing.assert_allclose(code, transformer.transform(frame), atol=1e-6)
+    assert transformer.model_.trained_range == (pytest.approx(X.min()), pytest.approx(X.max()))
+    transformer.partial_fit(frame.assign(a=1000.0))
+    assert transformer.model_.trained_range == (pytest.approx(X.min()), 1000)
+    assert not caplog.messages
+    transformer.transform(9000 * frame)
+    assert caplog.messages[0].endswith("the training data had 0.1 to 1000: are the units the same?")
+    assert small().fit(X).model_.columns is None
+
+
 def test_it_works_on_some_of_the_columns():
-    pd = pytest.importorskip("pandas")
     frame = pd.DataFrame(X, index=range(5, 155), columns=list("abcd"))
     columns = ColumnTransformer([("code", small(), ["b", "d"])], remainder="passthrough")
     found = columns.set_output(transform="pandas").fit_transform(frame)

@@ -232,8 +232,12 @@ class ContractiveTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
                 torch.manual_seed(seed)
                 network = {name: getattr(objective, name) for name in names(Network)}
                 model = Autoencoder(shape, scaled=source.scaling != "none", **network)
+            if hasattr(self, "feature_names_in_"):
+                model.columns = self.feature_names_in_.tolist()
             self._begin(model, optimizer, seed)
         x = torch.from_numpy(single).div_(self._unit).view(-1, *shape)
+        low, high = self.model_.trained_range or (math.inf, -math.inf)
+        self.model_.trained_range = (min(low, float(x.min())), max(high, float(x.max())))
         if anew and self.model_.scaler is not None:
             self.model_.scaler.fit(x, "unit" if source.scaling == "unit" else "standard")
         if anew and objective.reconstruction == "cross_entropy":

@@ -3,6 +3,8 @@
 import json
 import logging
 
+import numpy as np
+import pandas as pd
 import pytest
 import torch
 from lightning import Callback, LightningDataModule, Trainer
@@ -12,6 +14,7 @@ from torch.utils.data import DataLoader, TensorDataset
 
 from contractive import ContractiveAutoencoder, DataModule
 from contractive.nn.scaling import Scaler
+from contractive.training import fit
 from contractive.training.settings import Model, Optimizer
 
 STEP = (
@@ -304,6 +307,23 @@ def test_the_scaling_of_the_data_reaches_the_model_whoever_calls_the_trainer(sta
     run.save_checkpoint(tmp_path / "a.ckpt", weights_only=True)
     loaded = ContractiveAutoencoder.load_from_checkpoint(tmp_path / "a.ckpt")
     torch.testing.assert_close(loaded.encode(data.x), model.encode(data.x))
+
+
+def test_a_trained_model_knows_columns_and_range_as_a_loaded_one_does(tmp_path):
+    rows = Scaled(None).x[:, :3].numpy()
+    frame = pd.DataFrame(rows, columns=list("abc"))
+    frame.to_csv(tmp_path / "x.csv", index=False)
+    data = {"source": "table", "path": str(tmp_path / "x.csv")}
+    settings = {"data": data, "model": {"hidden": [2]}, "trainer": {"max_epochs": 1}}
+    run = fit(settings, directory=tmp_path / "run")
+    own = ContractiveAutoencoder((3,), hidden=[2])
+    trainer().fit(own, DataModule("table", path=data["path"]))
+    loaded = ContractiveAutoencoder.load_from_checkpoint(run.best)
+    assert loaded.columns == list("abc") and loaded.trained_range[1] > 1000
+    for model in (run.model, own):
+        assert model.columns == loaded.columns and model.trained_range == loaded.trained_range
+        np.testing.assert_array_equal(model.encode(frame[["c", "a", "b"]]), model.encode(rows))
+    assert ContractiveAutoencoder.stack([loaded, ContractiveAutoencoder((2,))]).columns == list("abc")
 
 
 def test_a_scaler_that_nothing_has_fitted_is_refused():

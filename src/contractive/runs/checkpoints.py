@@ -90,9 +90,13 @@ def rebuilt(
     check_shapes(model, checkpoint["state_dict"], path)
     model.load_state_dict(checkpoint["state_dict"], assign=True)
     if "data" in checkpoint:
-        data = Description.of(checkpoint["data"])
-        model.columns, model.trained_range = data.columns, (data.low, data.high)
+        tell_of_data(model, Description.of(checkpoint["data"]))
     return model.eval()
+
+
+def tell_of_data(model: Autoencoder, data: Description) -> None:
+    """Let a model know what it has to of the data that it is trained on: columns and range."""
+    model.columns, model.trained_range = data.columns, (data.low, data.high)
 
 
 def check_shapes(model: nn.Module, weights: Mapping[str, Tensor], path: str | Path) -> None:

@@ -132,6 +132,7 @@ class ContractiveAutoencoder(ScaledByData):
         model = cls(**{**models[0].hparams, **network, **settings})
         copy_layers(models, model)
         model.scaling_is_own = models[0].scaling_is_own
+        model.columns, model.trained_range = models[0].columns, models[0].trained_range
         return model
 
     def configure_optimizers(self) -> Any:

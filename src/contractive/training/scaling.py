@@ -1,4 +1,4 @@
-"""How the scaling that a data module has fitted reaches the model."""
+"""How what a data module knows of its data reaches the model: their scaling, their columns, their range."""
 
 import logging
 from typing import Any
@@ -8,6 +8,8 @@ from lightning import LightningModule
 
 from contractive.nn.autoencoder import Autoencoder
 from contractive.nn.scaling import Scaler
+from contractive.runs.checkpoints import tell_of_data
+from contractive.training.datamodule import DataModule
 
 log = logging.getLogger(__name__)
 
@@ -23,7 +25,10 @@ class ScaledByData(Autoencoder, LightningModule):
     _told = False
 
     def setup(self, stage: str) -> None:
-        """Take the scaling of the data, unless the model has its own."""
+        """Take the scaling of the data, unless the model has its own; in training also what they are."""
+        data = getattr(self.trainer, "datamodule", None)
+        if stage == "fit" and isinstance(data, DataModule):
+            tell_of_data(self, data.description)
         theirs = self._scaler_of_the_data()
         if theirs is None or self.scaling_is_own or (self.scaler is not None and _is_fitted(self.scaler)):
             return
