@@ -51,6 +51,14 @@ def test_a_module_of_anybodys_takes_part_by_its_encoder_and_decoder():
         torch.testing.assert_close(term, by_hand(model, X, 0.3)[name])
 
 
+def test_an_autoencoder_is_compared_by_its_own_loss():
+    model, x = scaled_model(reconstruction="cross_entropy"), 10 + 4 * X.frac()
+    seen = (x - 10) / 4
+    back = model.decoder(model.encoder(seen)).sigmoid()
+    entropy = -(seen * back.log() + (1 - seen) * (1 - back).log()).sum(1).mean()
+    torch.testing.assert_close(loss(model, x, 0.0)["reconstruction"], entropy)
+
+
 @pytest.mark.parametrize("unweighted", [True, False])
 def test_without_a_weight_the_penalty_has_no_gradient_and_is_looked_at_if_asked(unweighted):
     model = scaled_model()

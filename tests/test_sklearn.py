@@ -133,6 +133,26 @@ def test_digits_are_those_of_scikit_learn_to_the_transformer_of_a_run(run, tmp_p
     assert caplog.messages == [said, said]
 
 
+def test_a_run_goes_on_in_the_units_of_scikit_learn(run, tmp_path):
+    found = {}
+    for source, x in (("digits", DIGITS), ("array", DIGITS / 16)):
+        checkpoint, path = read_checkpoint(run.best), tmp_path / f"{source}.ckpt"
+        torch.save(checkpoint | {"data": checkpoint["data"] | {"source": source}}, path)
+        found[source] = weights(ContractiveTransformer.from_run(path).partial_fit(x))
+    torch.testing.assert_close(found["digits"], found["array"])
+
+
+def test_the_columns_of_a_run_have_their_names(run, tmp_path):
+    checkpoint, names = read_checkpoint(run.best), [f"pixel{i}" for i in range(64)]
+    torch.save(checkpoint | {"data": checkpoint["data"] | {"columns": names}}, tmp_path / "table.ckpt")
+    transformer = ContractiveTransformer.from_run(tmp_path / "table.ckpt")
+    frame = pd.DataFrame(DIGITS, columns=names)
+    expected = run.model.encode(DIGITS.reshape(-1, 1, 8, 8))
+    np.testing.assert_allclose(transformer.transform(frame), expected, atol=1e-6)
+    with pytest.raises(ValueError, match="feature names should match"):
+        transformer.transform(frame.rename(columns={"pixel0": "a"}))
+
+
 def test_a_run_goes_on_with_its_optimiser(run):
     rows = run.data.split("train").x.flatten(1).numpy()
     whole = clone(ContractiveTransformer.from_run(run.last)).set_params(max_epochs=5).fit(rows)

@@ -42,6 +42,9 @@ def test_data_that_are_not_there_any_more_are_told_with_the_remedy(contractive, 
     config.write_text(config.read_text().replace("tumours.csv", "gone.csv"))
     with pytest.raises(FileNotFoundError, match=r"data\.path: there is nothing at .*gone\.csv.*name DATA"):
         contractive("evaluate", moved)
+    (config.parent / "hydra.yaml").write_text("hydra: {runtime: {cwd: /home/me}}")
+    with pytest.raises(FileNotFoundError, match=r"gone\.csv.*; the run was made in /home/me: go there, or"):
+        contractive("evaluate", moved)
     shutil.rmtree(config.parent)
     with pytest.raises(ValueError, match=r"no \.hydra/config\.yaml says what its data were: name DATA"):
         contractive("evaluate", moved)

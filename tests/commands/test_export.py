@@ -43,7 +43,7 @@ def test_onnxruntime_reads_the_encoder_with_its_scaling(contractive, table_run, 
     contractive("export", table_run, "-o", tmp_path / "m.onnx")
     assert [path.name for path in tmp_path.iterdir()] == ["m.onnx"]
     x = table.drop(columns=["patient", "diagnosis"]).to_numpy(np.float32)
-    (found,) = runtime.InferenceSession(tmp_path / "m.onnx").run(None, {"x": x})
+    (found,) = runtime.InferenceSession(tmp_path / "m.onnx").run(["y"], {"x": x})
     model = load_autoencoder(table_run / "checkpoints" / "best.ckpt")
     np.testing.assert_allclose(found, model.encode(x), atol=1e-5)
 

@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 from sklearn.datasets import load_digits
 
+from contractive import DataModule
 from contractive.commands.opening import open_data, open_run
 from contractive.commands.outliers import reference_of, scored
 
@@ -52,6 +53,9 @@ def test_figures_are_those_of_the_objective_and_percentiles_those_of_the_trainin
     scores, kept = pd.read_csv(tmp_path / "scores.csv"), json.loads((digits_run / "metrics.json").read_text())
     assert scores["reconstruction"].mean() == pytest.approx(kept["test/reconstruction"], rel=1e-5)
     assert scores["penalty"].mean() == pytest.approx(kept["test/penalty"], rel=1e-5)
+    data = DataModule("digits")
+    data.setup()
+    assert scores.sort_values("row")["label"].tolist() == data.split("test").y.tolist()
     for name in ("reconstruction", "penalty"):
         percentiles = scores[f"{name}_percentile"]
         # The test split is like the training split, so its percentiles are spread evenly.

@@ -2,6 +2,7 @@
 
 import sys
 from importlib.metadata import version
+from io import BytesIO, TextIOWrapper
 from pkgutil import resolve_name
 
 import pytest
@@ -89,6 +90,22 @@ def test_the_further_processes_of_a_run_find_training_by_the_arguments_that_are_
     program("train", "seed=1")
     program("seed=1", 'hydra.run.dir="x"')
     assert seen == [["contractive", "seed=1"], ["contractive", "seed=1", 'hydra.run.dir="x"']]
+
+
+def test_a_shim_keeps_its_arguments(monkeypatch):
+    seen = []
+    monkeypatch.setattr("contractive.commands.report.main", lambda: seen.append(list(sys.argv)))
+    monkeypatch.setattr(sys, "argv", ["report.py", "outputs"])
+    main("report")
+    assert seen == [["report.py", "outputs"]]
+
+
+def test_what_the_terminal_cannot_show_is_no_reason_to_fail(program, monkeypatch):
+    narrow = TextIOWrapper(BytesIO(), "ascii")
+    monkeypatch.setattr(sys, "stdout", narrow)
+    monkeypatch.setattr("contractive.commands.report.main", lambda: print("‖J‖²", flush=True))
+    program("report", "x")
+    assert narrow.buffer.getvalue() == rb"\u2016J\u2016\xb2" + b"\n"
 
 
 def test_every_command_is_there():
