@@ -133,10 +133,10 @@ def test_digits_are_those_of_scikit_learn_to_the_transformer_of_a_run(run, tmp_p
     assert caplog.messages == [said, said]
 
 
-def test_a_run_goes_on_in_the_units_of_scikit_learn(run, tmp_path):
+def test_a_run_goes_on_in_the_units_of_scikit_learn(run):
     found = {}
     for source, x in (("digits", DIGITS), ("array", DIGITS / 16)):
-        checkpoint, path = read_checkpoint(run.best), tmp_path / f"{source}.ckpt"
+        checkpoint, path = read_checkpoint(run.best), run.best.with_name(f"{source}.ckpt")
         torch.save(checkpoint | {"data": checkpoint["data"] | {"source": source}}, path)
         found[source] = weights(ContractiveTransformer.from_run(path).partial_fit(x))
     torch.testing.assert_close(found["digits"], found["array"])
