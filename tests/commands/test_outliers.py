@@ -86,7 +86,8 @@ def test_the_worst_alone_are_those_of_all(contractive, digits_run, mixed, tmp_pa
     contractive("outliers", digits_run, tmp_path / "x.npy", "-n", 50, "-o", tmp_path / "some.csv")
     every, some = (pd.read_csv(tmp_path / f"{name}.csv") for name in ("all", "some"))
     np.testing.assert_allclose(some["score"], every["score"][:50], rtol=1e-5)
-    contractive("outliers", digits_run, tmp_path / "x.npy", "-n", 20, "-o", tmp_path / "worst.png")
+    said = contractive("outliers", digits_run, tmp_path / "x.npy", "-n", 20, "-o", tmp_path / "worst.png")
+    assert "the worst 20 of 9180 examples, each above its reconstruction" in said
     with Image.open(tmp_path / "worst.png") as picture:
         assert picture.width > 500 and picture.height > 300
 

@@ -40,6 +40,8 @@ def test_a_table_has_its_own_columns_in_their_own_units(contractive, table_run, 
     assert list(found) == ["row", "patient", "diagnosis", *features]
     model = load_autoencoder(table_run / "checkpoints" / "best.ckpt")
     np.testing.assert_allclose(found[features], model.reconstruct(table[features]), rtol=1e-3)
+    off = (found[features].mean() - table[features].mean()) / table[features].std()
+    assert off.abs().max() < 1
 
 
 def test_pictures_of_a_folder_keep_their_names(contractive, digits_run, tmp_path):

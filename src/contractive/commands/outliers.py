@@ -51,9 +51,11 @@ def main() -> None:
     table, pictures, count = scored(opened, rows, reference_of(opened), most, drawn)
     if drawn:
         _draw(opened, table, pictures, path)
+        what = "each above its reconstruction"
     else:
         _write(table, path)
-    print(f"Written to {path}: the worst {len(table)} of {count} examples, {', '.join(table.column_names)}")
+        what = ", ".join(table.column_names)
+    print(f"Written to {path}: the worst {len(table)} of {count} examples, {what}")
 
 
 def reference_of(opened: Opened) -> "Reference":
