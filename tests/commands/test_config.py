@@ -9,6 +9,7 @@ from omegaconf import OmegaConf
 from contractive.commands.check import check_config, plain
 from contractive.commands.explain import groups
 from contractive.commands.schemas import CONFIG_DIR, SCHEMAS, register
+from contractive.commands.sweep import number_of_jobs
 from contractive.settings import default
 
 register()
@@ -27,6 +28,17 @@ def test_every_choice_composes_and_is_valid(choice):
     if choice.startswith("sweep=optuna"):
         pytest.importorskip("hydra_plugins.hydra_optuna_sweeper", reason="needs contractive[optuna]")
     check_config(composed(choice))
+
+
+def test_one_command_sweeps_lam_on_mnist():
+    with initialize_config_dir(str(CONFIG_DIR), version_base="1.3"):
+        config = compose("config", overrides=["experiment=mnist_lam"], return_hydra_config=True)
+    assert number_of_jobs(config) == 7
+    lams = [float(lam) for lam in config.hydra.sweeper.params["model.lam"].split(",")]
+    assert {0, 0.01, 0.1, 1, 3, 10} < set(lams) and lams == sorted(lams)
+    assert config.data.source == "mnist" and config.data.batch_size == 256
+    assert config.model.hidden == [1000] and config.model.reconstruction == "cross_entropy"
+    assert config.trainer.max_epochs == 20 and config.probe.draw == "first"
 
 
 @pytest.mark.parametrize("choice", [choice for choice in CHOICES if choice.startswith("data=")])
@@ -61,6 +73,7 @@ def test_lam_has_named_settings_and_a_number_has_the_last_word(name, lam):
         ("optimized_metric=[]", r"optimized_metric must name at least one of val/loss"),
         ("probe.neighbours=0", r"probe\.neighbours must be an integer >= 1; got 0"),
         ("probe.noise=0", r"probe\.noise must be a finite number > 0; got 0"),
+        ("probe.draw=frist", r"probe\.draw must be one of balanced, first; got 'frist'; did you mean first"),
         ("probe.labels=[0]", r"probe\.labels must hold integers >= 1; got 0"),
         ("+probe.neighbors=3", r"probe\.neighbors: there is no such setting; did you mean neighbours"),
         ("data.batch_size=0", r"data\.batch_size must be an integer >= 1; got 0"),

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from contractive.data.subsets import balanced
+from contractive.data.subsets import DRAWS, balanced
 from contractive.diagnostics.classifiers import error, linear_probe, neighbours_probe
-from contractive.diagnostics.probe import DRAWS, classification, linear_counts, near_counts, regression
+from contractive.diagnostics.probe import classification, linear_counts, near_counts, regression
 
 EVERYTHING = {"train": 10_000, "val": 10_000, "test": 10_000}
 
@@ -53,6 +53,15 @@ def test_few_labels_are_averaged_over_draws_that_differ(seen):
     found = classification(seen, EVERYTHING, few=[12, 1000], seed=2)
     assert found["test/probe_error_12"] == pytest.approx(np.mean(errors))
     assert "test/probe_error_1000" not in found
+
+
+def test_few_labels_may_be_those_of_the_first_examples(seen):
+    x, y = seen["train"]
+    expected = error(linear_probe((x[:30], y[:30]), seen["val"]), seen["test"])
+    figures = classification(seen, EVERYTHING, few=[30, 1000], draw="first", seed=2)
+    assert figures["test/probe_error_30"] == expected
+    assert figures["test/probe_error_30"] != classification(seen, EVERYTHING, few=[30])["test/probe_error_30"]
+    assert "test/probe_error_1000" not in figures
 
 
 def test_neighbours_are_sought_among_no_more_than_are_allowed(seen):

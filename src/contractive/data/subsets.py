@@ -2,6 +2,10 @@
 
 import numpy as np
 
+# Which examples have a label where few do, see :func:`labelled`, and how often they are drawn.
+BALANCED, FIRST = "balanced", "first"
+DRAWS = 3
+
 
 def representative(y: np.ndarray, n: int, seed: int) -> np.ndarray:
     """Indices of at most ``n`` examples, sorted: the first ones where no class is missing, else a draw.
@@ -37,3 +41,20 @@ def balanced(y: np.ndarray, n: int, seed: int) -> np.ndarray | None:
     if n < len(classes) or any(len(those) < count for those, count in zip(members, share)):
         return None
     return np.sort(np.concatenate([those[:count] for those, count in zip(members, share)]))
+
+
+def labelled(y: np.ndarray, n: int, draw: str, seed: int) -> list[np.ndarray]:
+    """Indices of ``n`` examples that have a label where few do, once for each time that they are drawn.
+
+    With ``draw=balanced`` they are as many of each class, :data:`DRAWS` times; with ``first`` the first,
+    once.
+    There are none where there are not so many, or where all of them are of one class.
+
+    >>> y = np.array([0, 0, 0, 1, 1, 1])
+    >>> labelled(y, 4, FIRST, seed=0), len(labelled(y, 4, BALANCED, seed=0)), labelled(y, 3, FIRST, seed=0)
+    ([array([0, 1, 2, 3])], 3, [])
+    """
+    if draw == FIRST:
+        return [np.arange(n)] if n <= len(y) and len(np.unique(y[:n])) > 1 else []
+    draws = (balanced(y, n, seed * DRAWS + number) for number in range(DRAWS))
+    return [some for some in draws if some is not None]

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from contractive.data.subsets import balanced, representative
+from contractive.data.subsets import BALANCED, labelled, representative
 from contractive.diagnostics.classifiers import Examples, error, linear_probe, neighbours_probe, ridge_probe
 
 Seen = Mapping[str, Examples]
@@ -17,7 +17,6 @@ Seen = Mapping[str, Examples]
 # examples, and most products in one pass of the linear probe and in all distances between neighbours.
 LINEAR_MOST, LINEAR_WORK = {"train": 60_000, "val": 10_000, "test": 10_000}, 6e8
 NEAR_MOST, NEAR_WORK = {"train": 10_000, "val": 2_000, "test": 2_000}, 2e10
-DRAWS = 3  # of few labels, whose errors are averaged
 
 
 def linear_counts(width: int, classes: int) -> dict[str, int]:
@@ -39,7 +38,13 @@ def near_counts(width: int) -> dict[str, int]:
 
 
 def classification(
-    seen: Seen, near: Mapping[str, int], *, neighbours: int = 5, few: Sequence[int] = (), seed: int = 0
+    seen: Seen,
+    near: Mapping[str, int],
+    *,
+    neighbours: int = 5,
+    few: Sequence[int] = (),
+    draw: str = BALANCED,
+    seed: int = 0,
 ) -> dict[str, float]:
     """The errors, in per cent, of a linear probe and of the nearest neighbours.
 
@@ -47,8 +52,9 @@ def classification(
         seen: the examples, see above.
         near: how many examples of each split the neighbours' probe takes at most, see :func:`near_counts`.
         neighbours: how many have a vote.
-        few: numbers of labels from which the linear probe learns as well, as many of each class; the error is
-            the average over :data:`DRAWS` draws. There is none for numbers that the classes do not have.
+        few: numbers of labels from which the linear probe learns as well. There is no error for numbers of
+            which there are not so many.
+        draw: which these are, see :func:`contractive.data.subsets.labelled`.
         seed: what all draws depend on.
 
     Returns:
@@ -63,8 +69,7 @@ def classification(
     figures["test/probe_error_noisy"] = error(linear, seen["noisy"])
     x, y = seen["train"]
     for n in few:
-        draws = [balanced(y, n, seed * DRAWS + draw) for draw in range(DRAWS)]
-        probes = [linear_probe((x[some], y[some]), seen["val"]) for some in draws if some is not None]
+        probes = [linear_probe((x[some], y[some]), seen["val"]) for some in labelled(y, n, draw, seed)]
         if probes:
             figures[f"test/probe_error_{n}"] = float(np.mean([error(one, seen["test"]) for one in probes]))
     nearest = {}

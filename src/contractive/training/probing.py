@@ -60,7 +60,8 @@ def probe_figures(model: ContractiveAutoencoder, data: DataModule, settings: Pro
     if classes == MEASUREMENTS:
         measure: Callable[[probe.Seen], dict[str, float]] = probe.regression
     else:
-        options: Any = {"neighbours": settings.neighbours, "few": settings.labels, "seed": data.seed}
+        options: Any = {"few": settings.labels, "draw": settings.draw, "seed": data.seed}
+        options["neighbours"] = settings.neighbours
         measure = partial(probe.classification, near=near, **options)
     # Codes on one core and inputs on another: the many small products would wait for each other's threads.
     with threadpool_limits(1), warnings.catch_warnings(), ThreadPoolExecutor(len(both)) as pool:

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
+from contractive.data.subsets import BALANCED, DRAWS, FIRST
 from contractive.nn.corruption import Corruption
 from contractive.nn.settings import Network
 from contractive.penalties.settings import Hessian, penalty_settings
@@ -117,7 +118,12 @@ class Probe(Settings):
     noise: float = setting(
         0.3, "standard deviation of the noise on the inputs, as the encoder sees them", above=0
     )
-    labels: list[int] = setting([1000, 100], "of how few labels it learns as well, as many of each class")
+    labels: list[int] = setting([1000, 100], "of how few labels it learns as well")
+    draw: str = setting(
+        BALANCED,
+        f"{BALANCED}: as many of each class, averaged over {DRAWS} draws; {FIRST}: the first ones",
+        choices=(BALANCED, FIRST),
+    )
     neighbours: int = setting(5, "how many nearest neighbours have a vote", low=1)
 
 
