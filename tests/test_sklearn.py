@@ -235,6 +235,7 @@ def test_its_model_knows_columns_and_range_as_a_loaded_one_does(caplog):
     np.testing.assert_allclose(code, transformer.transform(frame), atol=1e-6)
     assert transformer.model_.trained_range == (pytest.approx(X.min()), pytest.approx(X.max()))
     transformer.partial_fit(frame.assign(a=1000.0))
+    transformer.partial_fit(frame)
     assert transformer.model_.trained_range == (pytest.approx(X.min()), 1000)
     assert not caplog.messages
     transformer.transform(9000 * frame)

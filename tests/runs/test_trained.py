@@ -2,7 +2,7 @@
 
 import pytest
 
-from contractive.runs.trained import Trained, find_trained
+from contractive.runs.trained import TO_GO_ON, Trained, find_trained
 
 
 @pytest.fixture
@@ -19,6 +19,7 @@ def run(tmp_path):
 def test_a_directory_names_its_best_checkpoint_and_else_the_last(run):
     for name in (run, run / "checkpoints"):
         assert find_trained(name) == Trained(run / "checkpoints" / "best.ckpt", run)
+        assert find_trained(name, TO_GO_ON) == Trained(run / "checkpoints" / "last.ckpt", run)
     (run / "checkpoints" / "best.ckpt").unlink()
     assert find_trained(run) == Trained(run / "checkpoints" / "last.ckpt", run)
 
@@ -42,6 +43,8 @@ def test_what_names_no_trained_run_is_refused_with_what_would(run, tmp_path):
         find_trained(tmp_path)
     with pytest.raises(FileNotFoundError, match=f"{lacks}$"):
         find_trained(run / ".hydra")
+    with pytest.raises(FileNotFoundError, match=r"holds no checkpoints/last.ckpt$"):
+        find_trained(run / ".hydra", TO_GO_ON)
 
 
 @pytest.mark.parametrize("text", ["seed: [", "- seed"])

@@ -13,7 +13,7 @@ from contractive.commands.arguments import literal, understood
 from contractive.commands.explain import groups, quoted
 from contractive.commands.naming import SWEEP
 from contractive.commands.schemas import CONFIG_DIR
-from contractive.runs.directory import LAST, OVERRIDES, SETTINGS, checkpoint_of
+from contractive.runs.directory import LAST, OVERRIDES, SETTINGS
 from contractive.runs.reading import flat
 from contractive.training.recording import load_settings
 
@@ -34,7 +34,8 @@ def arguments_to_resume(path: str, beside: Sequence[str]) -> list[str]:
         FileNotFoundError: if there is no such run.
         ValueError: if what it recorded is damaged.
     """
-    checkpoint = checkpoint_of(Path(path).expanduser().absolute())
+    named = Path(path).expanduser().absolute()
+    checkpoint = named / LAST if named.is_dir() else named  # a run may have been stopped before its first
     run = checkpoint.parent.parent
     if not (run / SETTINGS).is_file():
         raise FileNotFoundError(_no_run(path, run))

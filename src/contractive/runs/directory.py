@@ -94,11 +94,6 @@ def only_run_in(directory: Path) -> Iterator[None]:
         lock.release()
 
 
-def checkpoint_of(run: Path) -> Path:
-    """The checkpoint from which a run goes on: its last one, or that which ``run`` names itself."""
-    return run / LAST if run.is_dir() else run
-
-
 def command_to_resume(run: Path, *beside: str) -> str:
     """What goes on with a run when it is pasted into a shell, whatever its directory is called."""
     # A script of the user's own, or a notebook, does not read arguments.

@@ -1,15 +1,18 @@
 """Finding what training left: a run's checkpoint, and the settings it was made with."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from contractive.runs.directory import FOLDER, find_runs
+from contractive.runs.directory import FOLDER, LAST, find_runs
 
 SCORES = "scores.json"  # what reconstruction error and penalty are on training data
-NAMES = ("best.ckpt", "last.ckpt")  # the one that is meant where a directory is named comes first
+# What is meant where a directory is named: the first that is there, for use, or to go on from.
+FOR_USE = ("best.ckpt", "last.ckpt")
+TO_GO_ON = (Path(LAST).name,)
 
 
 @dataclass(frozen=True)
@@ -42,8 +45,12 @@ class Trained:
         return content
 
 
-def find_trained(run: Path) -> Trained:
+def find_trained(run: Path, names: Sequence[str] = FOR_USE) -> Trained:
     """The trained run that ``run`` names: its directory, the ``checkpoints`` in it, or a checkpoint.
+
+    Args:
+        run: what names it.
+        names: of the checkpoints that a directory stands for, the one that is preferred first.
 
     Raises:
         FileNotFoundError: if there is nothing of the name, or no checkpoint in it.
@@ -53,12 +60,12 @@ def find_trained(run: Path) -> Trained:
     if not run.is_dir():
         raise FileNotFoundError(f"there is no run {str(run)!r}: name a run's directory or a checkpoint")
     for folder in (run / FOLDER, run):
-        for name in NAMES:
+        for name in names:
             if (folder / name).is_file():
                 return Trained(folder / name, _directory(folder.absolute()))
     inside = [str(found) for found in find_runs(run) if (found / FOLDER).is_dir()]
     hint = f": name one of the {len(inside)} runs in it, such as {inside[-1]}" if inside else ""
-    raise FileNotFoundError(f"{str(run)!r} holds no {FOLDER}/{' or '.join(NAMES)}{hint}")
+    raise FileNotFoundError(f"{str(run)!r} holds no {FOLDER}/{' or '.join(names)}{hint}")
 
 
 def _directory(folder: Path) -> Path | None:

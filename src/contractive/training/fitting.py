@@ -26,14 +26,13 @@ from contractive.runs.directory import (
     FOLDER,
     LAST,
     SETTINGS,
-    checkpoint_of,
     command_to_resume,
     is_first_process,
     only_run_in,
 )
 from contractive.runs.files import remove_unfinished, write_atomically
 from contractive.runs.reading import flat
-from contractive.runs.trained import SCORES
+from contractive.runs.trained import SCORES, TO_GO_ON, find_trained
 from contractive.settings import names, nearest, prefixed
 from contractive.training.callbacks.checkpoints import BEGINNING, Checkpoints
 from contractive.training.callbacks.progress import Progress
@@ -106,7 +105,9 @@ def fit(
     given = _completed(settings)
     nodes = {name: given.pop(name, None) for name in ("callbacks", "logger")}
     seed = given["seed"]
-    resumed = given["ckpt_path"] if given["resume"] is None else checkpoint_of(Path(given["resume"]))
+    resumed = given["ckpt_path"]
+    if given["resume"] is not None:
+        resumed = find_trained(Path(given["resume"]), TO_GO_ON).checkpoint
     check_arguments("trainer", lightning.Trainer, given["trainer"])
     with (
         quiet(),
