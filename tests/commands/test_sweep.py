@@ -126,7 +126,7 @@ def test_a_sweep_that_was_stopped_is_taken_up_by_the_same_command(swept, tmp_pat
     assert left.value.code == 143
     say_last_words()
     said = capsys.readouterr().out
-    assert "stopped with 1 runs finished" in said and f"hydra.sweep.dir={tmp_path}/sweep" in said
+    assert "stopped with 1 of 3 runs finished" in said and f"hydra.sweep.dir={tmp_path}/sweep" in said
     assert list(rows(tmp_path).values()) == ["finished", "not finished"]
     swept.go_on()
     last = next((tmp_path / "sweep").rglob("last.ckpt"))

@@ -17,6 +17,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
 from contractive.commands.console import ToStdout, console
+from contractive.commands.launching import cores, rounds_after, runs_at_once
 from contractive.commands.naming import SWEEP
 from contractive.commands.signals import last_words
 from contractive.commands.table import Row, job_line, print_table, write_table
@@ -88,7 +89,8 @@ class SweepTable(Callback):
         number = config.hydra.job.num
         surroundings.alone = config.hydra.launcher._target_.endswith("BasicLauncher")
         surroundings.name = f"run {number + 1}{f'/{self._jobs}' if self._jobs else ''}, "
-        surroundings.runs = max(0, self._jobs - number - 1) if self._jobs else 0
+        at_once = runs_at_once(config.hydra.launcher, cores())
+        surroundings.runs = rounds_after(number, self._jobs, at_once) if self._jobs else 0
         surroundings.later = self._mean_seconds() * surroundings.runs
 
     def on_job_end(self, config: DictConfig, job_return: JobReturn, **kwargs: Any) -> None:
@@ -129,10 +131,11 @@ class SweepTable(Callback):
 
     def _say_what_is_there(self, directory: Path, config: DictConfig) -> None:
         rows = write_table(directory, self._rows)
-        if rows:
-            print_table(rows, TopLevel(optimized_metric=config.optimized_metric).optimized)
         finished = sum(row["status"] == FINISHED for row in rows)
-        print(f"The sweep was stopped with {finished} runs finished; {directory / 'sweep.csv'} holds them.")
+        if finished:
+            print_table(rows, TopLevel(optimized_metric=config.optimized_metric).optimized)
+        of_all = f" of {self._jobs}" if self._jobs else ""
+        print(f"The sweep was stopped with {finished}{of_all} runs finished: {directory / 'sweep.csv'}")
         print(f"Take it up:  the same command with {shlex.quote(f'hydra.sweep.dir={directory}')}")
 
 

@@ -5,6 +5,15 @@ from collections.abc import Sequence
 SHOWN = 20
 
 
+def counted(number: int, what: str) -> str:
+    """So many of something.
+
+    >>> counted(1, "run"), counted(2, "run")
+    ('1 run', '2 runs')
+    """
+    return f"{number} {what}{'' if number == 1 else 's'}"
+
+
 def folded(items: Sequence[str], kind: str) -> str:
     """HTML elements in a block of the class ``kind``; beyond the first twenty they are behind a click."""
     block = f'<div class="{kind}">{"".join(items[:SHOWN])}</div>'

@@ -15,6 +15,8 @@ from contractive.runs.untrusted import printable
 LAM, SEED = "model.lam", "seed"
 # Where these differ, errors and penalties are in other units.
 UNITS = ("data.source", "data.path", "data.scaling", "data.grey", "data.size", "model.reconstruction")
+# Ends of names that say nothing alone.
+GENERIC = ("name", "enabled", "method")
 LONGEST = 80  # characters of a label
 DASHES = ("solid", "dash", "dot", "dashdot")
 
@@ -92,16 +94,16 @@ def labels(runs: Sequence[Run], settings: Sequence[str]) -> list[str]:
 
 
 def short_names(keys: Sequence[str]) -> dict[str, str]:
-    """Settings by as few of the last parts of their names as tell them apart.
+    """Settings by as few of the last parts of their names as tell them apart, and what they are.
 
-    >>> short_names(["model.lam", "optimizer.name", "scheduler.name"])
-    {'model.lam': 'lam', 'optimizer.name': 'optimizer.name', 'scheduler.name': 'scheduler.name'}
+    >>> short_names(["model.lam", "model.penalty.method", "probe.enabled"])
+    {'model.lam': 'lam', 'model.penalty.method': 'penalty.method', 'probe.enabled': 'probe.enabled'}
     """
     names = {}
     for key in keys:
         parts = key.split(".")
         ends = [".".join(parts[-n:]) for n in range(1, len(parts) + 1)]
-        names[key] = next((end for end in ends if _ends(keys, end) == 1), key)
+        names[key] = next((end for end in ends if end not in GENERIC and _ends(keys, end) == 1), key)
     return names
 
 

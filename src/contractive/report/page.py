@@ -7,7 +7,7 @@ import plotly.graph_objects as go
 from plotly.offline import get_plotlyjs
 
 from contractive.report.browser import SCRIPT, STYLE
-from contractive.report.folding import SHOWN, folded
+from contractive.report.folding import SHOWN, counted, folded
 from contractive.report.gallery import Pictures, gallery, shrunk_pictures
 from contractive.report.groups import Group, grouped
 from contractive.report.plots import curve, ratios, spectra, trade_off
@@ -51,14 +51,15 @@ def page(runs: Sequence[Run], title: str) -> str:
 
 def _summary(runs: Sequence[Run]) -> str:
     unfinished = [run for run in runs if not run.finished]
-    text = f"<p>{len(runs)} runs, {len(runs) - len(unfinished)} of them finished.</p>"
+    finished = f", {len(runs) - len(unfinished)} of them finished" if unfinished else ""
+    text = f"<p>{counted(len(runs), 'run')}{finished}.</p>"
     lines = [f"{run.name}: {run.status}" for run in unfinished]
     lines += [f"{run.name}: {warning}" for run in runs for warning in run.warnings]
     if lines:
         items = "".join(f"<li>{escape(line)}</li>" for line in lines[:MOST_WARNINGS])
         rest = f"<p>and {len(lines) - MOST_WARNINGS} more</p>" if len(lines) > MOST_WARNINGS else ""
         is_open = " open" if len(lines) <= SHOWN else ""
-        heading = f"<summary>{len(lines)} remarks</summary>"
+        heading = f"<summary>{counted(len(lines), 'remark')}</summary>"
         text += f'<details class="warnings"{is_open}>{heading}<ul>{items}</ul>{rest}</details>'
     return text
 
@@ -77,7 +78,7 @@ def _section(group: Group, pictures: Pictures, many: bool) -> str:
     drawn = "".join(
         f'<div class="plot"><h3>{escape(name)}</h3>{_plot(figure)}</div>' for name, figure in plots if figure
     )
-    count = f" <small>{len(group.runs)} runs</small>" if many else ""
+    count = f" <small>{counted(len(group.runs), 'run')}</small>" if many else ""
     note = (
         "Lower left is better. Ringed: the Pareto front, which no run beats in both. Dotted: along lam,"
         " through the means over seeds. Hollow: not finished, from validation. Dashed: simple classifiers on"

@@ -20,7 +20,8 @@ class Progress(ProgressBar):
 
     Args:
         every_seconds: how often it is drawn again in a terminal.
-        every_seconds_in_a_file: how often there is a line where the output is no terminal.
+        every_seconds_in_a_file: how often there is a line where the output is no terminal, or several runs
+            write to it.
     """
 
     def __init__(self, every_seconds: float = 0.2, every_seconds_in_a_file: float = 30.0) -> None:
@@ -43,6 +44,8 @@ class Progress(ProgressBar):
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Start the clock."""
         self._console = Console()
+        # Where other processes write to the same terminal, lines as in a file.
+        self._moves = self._console.is_terminal and surroundings.alone
         self._started = self._shown = time.monotonic()
         self._done_before = _done(trainer)
 
@@ -62,9 +65,9 @@ class Progress(ProgressBar):
         self.on_train_end()
 
     def _is_time(self) -> bool:
-        if not self._enabled or (self._console.is_terminal and not surroundings.alone):
+        if not self._enabled:
             return False
-        every = self.every_seconds if self._console.is_terminal else self.every_seconds_in_a_file
+        every = self.every_seconds if self._moves else self.every_seconds_in_a_file
         return time.monotonic() - self._shown >= every
 
     def _say(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -78,7 +81,7 @@ class Progress(ProgressBar):
             whole = (now - self._started) / new
             left = own + (surroundings.later or surroundings.runs * whole)
         terms = getattr(pl_module, "latest", {})
-        if not self._console.is_terminal:
+        if not self._moves:
             print(progress_line(where, done, left, terms, None), flush=True)
             return
         bar = {} if self._console.encoding.startswith("utf") else {"filled": "#", "empty": "-"}
