@@ -27,6 +27,7 @@ def test_its_help_lists_every_command(program, capsys, arguments):
     shown = capsys.readouterr().out
     for name, (_, does) in COMMANDS.items():
         assert f"  contractive {name} " in shown and does in shown
+    assert max(map(len, shown.splitlines())) <= 80
 
 
 def test_its_version_is_that_of_the_package(program, capsys):

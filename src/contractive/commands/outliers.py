@@ -134,7 +134,8 @@ def _draw(opened: Opened, table: "pa.Table", x: "Tensor", path: Path) -> None:
     from contractive.nn.scaling import to_float
 
     with torch.inference_mode():
-        pairs = torch.cat([to_float(x), opened.model(x).cpu()], 2)
+        x, back = to_float(x), opened.model(x).cpu()
+    pairs = torch.cat([x, torch.ones_like(x[:, :, :1]), back], 2)  # a white line between them
     names = [f"{name}\n{score:.1f}" for name, score in zip(table[0].to_pylist(), table["score"].to_pylist())]
     pixels = torch.from_numpy(figure_pixels(named_pictures(pairs, names)))
     write_atomically(path, png(pixels.movedim(2, 0) / 255))

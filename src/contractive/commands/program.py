@@ -12,8 +12,8 @@ from contractive.settings import nearest
 COMMANDS = {
     "train": ("train:main_or_one_line", "one run, or with -m a sweep of them"),
     "report": ("report:main", "the runs of a directory side by side, in one page"),
-    "evaluate": ("evaluate:main", "the figures of a run on its own splits, or on other data"),
-    "encode": ("encode:main", "codes of examples, with ids, labels and other columns beside them"),
+    "evaluate": ("evaluate:main", "figures of a run on its own splits, or on other data"),
+    "encode": ("encode:main", "codes of examples, beside ids, labels, other columns"),
     "reconstruct": ("reconstruct:main", "what the autoencoder makes of examples"),
     "outliers": ("outliers:main", "examples by how unlike the training data they are"),
     "sample": ("sample:main", "samples from the manifold that was learnt"),

@@ -64,9 +64,18 @@ def named_pictures(pictures: Tensor, names: Sequence[str], columns: int = 8) -> 
     from matplotlib.figure import Figure
 
     rows, tall = -(-len(pictures) // columns), pictures.shape[2] / pictures.shape[3]
-    figure = Figure(figsize=(1.1 * columns, (1.1 * tall + 0.4) * rows))
-    top = 1 - 0.4 / figure.get_figheight()
-    grid = figure.add_gridspec(rows, columns, left=0.01, right=0.99, bottom=0.01, top=top, hspace=0.25 / tall)
+    # In inches: a picture is 1 wide, 0.1 lies between two, 0.35 above each, and 0.05 around all.
+    width, height = 1.1 * columns, (tall + 0.35) * rows + 0.05
+    figure = Figure(figsize=(width, height))
+    grid = figure.add_gridspec(
+        *(rows, columns),
+        left=0.05 / width,
+        right=1 - 0.05 / width,
+        bottom=0.05 / height,
+        top=1 - 0.35 / height,
+        wspace=0.1,
+        hspace=0.35 / tall,
+    )
     for number, (picture, name) in enumerate(zip(pictures.clamp(0, 1).cpu(), names)):
         axes = figure.add_subplot(grid[number])
         axes.imshow(picture.expand(3, -1, -1).movedim(0, 2).numpy())
