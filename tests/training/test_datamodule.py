@@ -76,7 +76,7 @@ def numbered(request, tmp_path):
         np.save(tmp_path / "x.npy", x.numpy())
         np.save(tmp_path / "y.npy", y.numpy())
         size = 0.0 if request.param == "file on disk" else 256.0
-        paths = {"path": str(tmp_path / "x.npy"), "labels": str(tmp_path / "y.npy")}
+        paths = {"path": str(tmp_path / "x.npy"), "labels_path": str(tmp_path / "y.npy")}
         return DataModule("array", **paths, in_memory_mib=size, **settings)
 
     def ready(**settings):

@@ -179,7 +179,7 @@ def test_splits_larger_than_memory_are_probed_a_few_examples_at_a_time(tmp_path,
     x = (3 * np.eye(3, 5)[y] + random.normal(size=(1500, 5))).astype(np.float32)
     np.save(tmp_path / "x.npy", x)
     np.save(tmp_path / "y.npy", y)
-    paths = {"path": str(tmp_path / "x.npy"), "labels": str(tmp_path / "y.npy")}
+    paths = {"path": str(tmp_path / "x.npy"), "labels_path": str(tmp_path / "y.npy")}
     data = DataModule("array", **paths, in_memory_mib=0, scaling="none")
     data.setup()
     monkeypatch.setattr("contractive.diagnostics.probe.LINEAR_MOST", {"train": 200, "val": 100, "test": 100})

@@ -15,7 +15,8 @@ class Examples:
 
     Args:
         x: ``(n, *shape)``; bytes stay bytes. Pictures are ``(n, channels, height, width)``.
-        y: ``(n,)`` integers, floats where they are measurements, or ``None``.
+        y: ``(n,)`` integers, floats where they are measurements, or ``None``. An example that has no label
+            where others have one is :data:`contractive.data.labels.UNKNOWN`.
     """
 
     x: "Tensor"

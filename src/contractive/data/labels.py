@@ -5,7 +5,8 @@ from typing import Any
 
 import numpy as np
 
-UNKNOWN = int(np.iinfo(np.int64).min)  # the number of a label that training had no class for
+# The number of a label that is not known: training had no class for it, or the example is an unlabelled one.
+UNKNOWN = int(np.iinfo(np.int64).min)
 
 
 def as_labels(y: np.ndarray, n: int, where: object) -> np.ndarray:

@@ -13,10 +13,12 @@ from torch import Tensor
 from contractive.data.arrays import finite
 from contractive.data.examples import Examples
 from contractive.data.files import check_split
+from contractive.data.labels import UNKNOWN
 from contractive.data.loader import BatchLoader, MemoryLoader
 from contractive.data.stored import StoredArray, blocks_of, split_blocks
 from contractive.data.streaming import BlockLoader
 from contractive.data.subsets import representative
+from contractive.data.unlabelled import few_labels
 from contractive.nn.scaling import PIECE, Statistics, statistics
 
 
@@ -53,26 +55,32 @@ class Part:
     def sample(self, n: int, seed: int) -> Examples:
         """At most ``n`` examples that stand for all: see :func:`contractive.data.subsets.representative`.
 
+        Where some have a label, only those are taken.
+
         Those that stay in a file are read a few at a time, and in a random order where there are more.
         """
         if self.everything is not None:
-            examples = self.everything()
+            examples = _with_label(self.everything())
             if examples.y is None:
                 return examples[:n]
             return examples[torch.from_numpy(representative(examples.y.numpy(), n, seed))]
         batches, count = [], 0
         for batch in self.loader(min(n, PIECE), shuffle=n < len(self), seed=seed):
-            batches.append(batch)
-            count += len(batch[0])
+            some = _with_label(Examples(*batch))
+            batches.append((some.x,) if some.y is None else (some.x, some.y))
+            count += len(some)
             if count >= n:
                 break
         return Examples(*(torch.cat(column) for column in zip(*batches)))[:n]
 
 
 def memory_parts(
-    examples: Mapping[str, Examples], fractions: Mapping[str, float], seed: int
+    examples: Mapping[str, Examples], fractions: Mapping[str, float], seed: int, labels: int | None = None
 ) -> dict[str, Part]:
-    """``train``, ``val`` and ``test`` in memory; those that ``examples`` lacks are cut from its ``train``."""
+    """``train``, ``val`` and ``test`` in memory; those that ``examples`` lacks are cut from its ``train``.
+
+    So many ``labels`` of the training split are left, see :func:`contractive.data.unlabelled.few_labels`.
+    """
     train = examples["train"]
     left = torch.arange(len(train))
     parts = {name: _memory_part(part, torch.arange(len(part))) for name, part in examples.items()}
@@ -81,6 +89,9 @@ def memory_parts(
             # All shares are of what the source brought, so that they do not depend on their order.
             left, taken = cut(left, train.y, fraction * len(train) / len(left), seed, name)
             parts[name] = _memory_part(train, taken)
+    if labels is not None:
+        y = few_labels(None if train.y is None else train.y.numpy(), left.numpy(), labels, seed)
+        train = Examples(train.x, torch.from_numpy(y))
     return {**parts, "train": _memory_part(train, left)}
 
 
@@ -89,6 +100,7 @@ def file_parts(
     read_ids: Callable[[int], np.ndarray | None],
     fractions: Mapping[str, float],
     seed: int,
+    labels: int | None = None,
 ) -> dict[str, Part]:
     """``train``, ``val`` and ``test`` of ``.npy`` files that are larger than memory.
 
@@ -96,6 +108,7 @@ def file_parts(
         paths: the file of each split that has one of its own, ``train`` first.
         read_ids: gives the labels of so many training examples, as integers.
         fractions, seed: the shares of the others, in whole blocks of rows of the training file, and which.
+        labels: how many labels of the training split are left; ``None``: all.
 
     Raises:
         ValueError: in one line, if a file is not what it should be.
@@ -107,9 +120,14 @@ def file_parts(
     y = read_ids(len(train))
     rows, count = blocks_of(train)
     shares = {split: share for split, share in fractions.items() if split not in arrays}
+    split_in = split_blocks(count, shares, seed)
+    if labels is not None:
+        y = few_labels(
+            y, np.flatnonzero(np.isin(np.arange(len(train)) // rows, split_in["train"])), labels, seed
+        )
     parts = {
         split: _file_part(train, blocks, rows, None if y is None else torch.from_numpy(y))
-        for split, blocks in split_blocks(count, shares, seed).items()
+        for split, blocks in split_in.items()
     }
     for split in list(arrays)[1:]:
         rows, count = blocks_of(arrays[split])
@@ -149,6 +167,10 @@ def cut(index: Tensor, y: Tensor | None, fraction: float, seed: int, name: str) 
             labels = None
     left, taken = train_test_split(index.numpy(), test_size=count, random_state=seed, stratify=labels)
     return torch.from_numpy(left).sort().values, torch.from_numpy(taken).sort().values
+
+
+def _with_label(examples: Examples) -> Examples:
+    return examples if examples.y is None else examples[examples.y != UNKNOWN]
 
 
 def _memory_part(examples: Examples, index: Tensor) -> Part:

@@ -10,7 +10,16 @@ import numpy as np
 from contractive.data.examples import Examples
 from contractive.data.files import check_split, safely_told
 from contractive.data.labels import to_ids
-from contractive.settings import Settings, check_choice, choices, chosen, names, nearest, setting
+from contractive.settings import (
+    Settings,
+    check_choice,
+    check_integer,
+    choices,
+    chosen,
+    names,
+    nearest,
+    setting,
+)
 
 SOURCES = "contractive.data.sources"
 SCALINGS = ("none", "unit", "standard", "auto")
@@ -33,8 +42,14 @@ class Source(Settings):
         choices=SCALINGS,
     )
 
+    labels: Any = setting(
+        None, "how many training examples keep their label, as many of each class; null: all"
+    )
+
     def __post_init__(self) -> None:
         super().__post_init__()
+        if self.labels is not None:
+            check_integer("labels", self.labels, low=1)
         if self.val_fraction + self.test_fraction >= 1:
             raise ValueError(
                 f"val_fraction={self.val_fraction:g} and test_fraction={self.test_fraction:g} leave nothing"
@@ -61,7 +76,7 @@ class Source(Settings):
         """A ``Part`` each for ``train``, ``val`` and ``test``, cut off unless it comes apart."""
         from contractive.data.parts import memory_parts
 
-        return memory_parts(self.read(), self.fractions, seed)
+        return memory_parts(self.read(), self.fractions, seed, self.labels)
 
 
 @dataclass
@@ -76,7 +91,7 @@ class FileSource(Source):
         super().__post_init__()
         if self.path is None:
             raise ValueError("path must name the data: data.path=…")
-        for name in ("path", "val_path", "test_path", "labels"):
+        for name in ("path", "val_path", "test_path", "labels_path"):
             value = getattr(self, name, None)
             if value is not None and not as_path(value).exists():
                 raise FileNotFoundError(f"{name}: there is nothing at {str(value)!r}")

@@ -58,3 +58,18 @@ def labelled(y: np.ndarray, n: int, draw: str, seed: int) -> list[np.ndarray]:
         return [np.arange(n)] if n <= len(y) and len(np.unique(y[:n])) > 1 else []
     draws = (balanced(y, n, seed * DRAWS + number) for number in range(DRAWS))
     return [some for some in draws if some is not None]
+
+
+def evenly(y: np.ndarray, n: int, seed: int) -> np.ndarray:
+    """Indices of ``n`` examples, sorted, as many of each class as can be: one with fewer gives all it has.
+
+    >>> y = np.array([0, 1, 1, 1, 2, 2, 2])
+    >>> np.bincount(y[evenly(y, 5, seed=0)])
+    array([1, 2, 2])
+    """
+    random = np.random.default_rng(seed)
+    turn = np.empty(len(y))
+    for label in np.unique(y):
+        members = np.flatnonzero(y == label)
+        turn[members] = random.permutation(len(members))
+    return np.sort(np.lexsort((random.random(len(y)), turn))[:n])

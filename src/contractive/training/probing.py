@@ -41,7 +41,7 @@ def probe_figures(model: ContractiveAutoencoder, data: DataModule, settings: Pro
         they were learnt from (under ``train/``) and measured on. Empty where there are no labels.
     """
     splits = _labelled(data) if settings.enabled else {}
-    classes = _classes(splits["train"][1]) if splits else None
+    classes = _classes(splits["train"][1], data.settings.labels is not None) if splits else None
     if classes is None:
         return {}
     width = max(math.prod(model.input_shape), model.code_size)
@@ -93,22 +93,22 @@ def check_probed(wanted: Sequence[str], data: DataModule, settings: Mapping[str,
                 f"optimized_metric={name} is measured by the probe, which probe=none switches off"
             )
         splits = _labelled(data)
-        classes = _classes(splits["train"][1]) if splits else None
+        classes = _classes(splits["train"][1], data.settings.labels is not None) if splits else None
         if classes is None or (classes == MEASUREMENTS) != name.endswith("_r2"):
             needed = "continuous labels" if name.endswith("_r2") else "labels that are classes"
             raise ValueError(f"optimized_metric={name} needs {needed} in every split: name another metric")
 
 
-def _classes(y: np.ndarray) -> int | None:
-    """How many classes the labels of training are; :data:`MEASUREMENTS` where they are none, ``None`` where
-    they are all alike."""
+def _classes(y: np.ndarray, sure: bool) -> int | None:
+    """How many classes the labels of training are; :data:`MEASUREMENTS` where they are none, of which one may
+    be ``sure``, and ``None`` where they are all alike."""
     different, n = len(np.unique(y)), len(y)
     if different < 2:
         log.info("No probe of the code: all training examples have the same label")
         return None
     if y.dtype.kind == "f":
         return MEASUREMENTS
-    if different * FEWEST > n:
+    if different * FEWEST > n and not sure:
         log.info("The probe takes labels for measurements, not classes: %d of %d differ", different, n)
         return MEASUREMENTS
     return different
@@ -159,6 +159,7 @@ def _tell_what_was_cut(data: DataModule, figures: Mapping[str, float]) -> None:
     for probed, kind in (("the linear probe", "probe"), ("nearest neighbours", "knn")):
         seen = {split: int(figures.get(f"{split}/{kind}_examples", 0)) for split in parts}
         sizes = {split: data.size(split) for split in parts}  # type: ignore[arg-type]
+        sizes["train"] = data.settings.labels or sizes["train"]
         if any(0 < seen[split] < size for split, size in sizes.items()):
             shares = [f"{parts[split]} {seen[split]} of {size}" for split, size in sizes.items()]
             said.append(f"{probed} {', '.join(shares)}")

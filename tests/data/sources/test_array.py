@@ -107,7 +107,7 @@ def test_bfloat16_and_bytes_come_from_a_pt_file_too(tmp_path):
 )
 def test_labels_come_from_a_file_of_their_own_in_any_form(npy, y, ids):
     labels = npy(y, "y.npy")
-    assert read_array(npy(X), labels=labels)["train"].y.tolist() == ids
+    assert read_array(npy(X), labels_path=labels)["train"].y.tolist() == ids
 
 
 def test_a_class_has_one_number_in_all_splits(tmp_path):
@@ -258,7 +258,7 @@ def test_tensors_that_are_no_numbers_in_a_row_are_refused(tmp_path, tensor, word
 @pytest.mark.parametrize("in_memory_mib", [0, 1])
 def test_classes_keep_their_names(npy, in_memory_mib):
     labels = np.array(["b", "a", "c"] * 10)
-    paths = {"path": npy(np.ones((30, 2), "f4")), "labels": npy(labels, "y.npy")}
+    paths = {"path": npy(np.ones((30, 2), "f4")), "labels_path": npy(labels, "y.npy")}
     source = Array(**paths, in_memory_mib=in_memory_mib)
     parts = source.parts(seed=0)
     y = torch.cat([batch[1] for part in parts.values() for batch in part.loader(4, shuffle=False)])
@@ -277,7 +277,7 @@ def test_classes_keep_their_names(npy, in_memory_mib):
 )
 def test_labels_that_do_not_fit_are_refused(npy, y, words):
     x, labels = npy(X), npy(y, "y.npy")
-    refused(x, *words, named="y.npy", labels=labels)
+    refused(x, *words, named="y.npy", labels_path=labels)
 
 
 def test_splits_have_to_agree(tmp_path, npy):

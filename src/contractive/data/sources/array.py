@@ -35,10 +35,17 @@ class Array(FileSource):
     width)``. Every other shape is kept.
     """
 
-    labels: str | None = setting(None, "a file with the labels of path, if they do not lie in it")
+    labels_path: str | None = setting(None, "a file with the labels of path, if they do not lie in it")
     x_key: str | None = setting(None, "name of the examples in an archive; null: x or the like")
     y_key: str | None = setting(None, "name of the labels in an archive; null: y or the like")
     in_memory_mib: float = setting(256.0, "a larger .npy stays on disk and is shuffled by blocks", low=0)
+
+    def __post_init__(self) -> None:
+        if isinstance(self.labels, str):
+            raise ValueError(
+                f"labels must be a number; got {self.labels!r}: a file with labels is labels_path"
+            )
+        super().__post_init__()
 
     @safely_told()
     def parts(self, seed: int) -> Mapping[str, Any]:
@@ -48,13 +55,13 @@ class Array(FileSource):
             return super().parts(seed)
         from contractive.data.parts import file_parts
 
-        return file_parts(self.paths, self._own_ids, self.fractions, seed)
+        return file_parts(self.paths, self._own_ids, self.fractions, seed, self.labels)
 
     def read_split(self, where: Path, split: str) -> tuple[np.ndarray, np.ndarray | None]:
         """The arrays of one file, or the labels of the training examples from their own."""
         stored = _open(where)
         x = as_features(_array(stored, self.x_key, "x", where), where)
-        if split == "train" and self.labels is not None:
+        if split == "train" and self.labels_path is not None:
             return x, self._own_labels(len(x))
         if self.y_key is None and stored.keys().isdisjoint(KEYS["y"]):
             return x, None
@@ -62,9 +69,9 @@ class Array(FileSource):
 
     def _own_labels(self, n: int) -> np.ndarray | None:
         """The labels of the ``n`` training examples from a file of their own, if one is named."""
-        if self.labels is None:
+        if self.labels_path is None:
             return None
-        where = as_path(self.labels)
+        where = as_path(self.labels_path)
         return as_labels(_array(_open(where), self.y_key, "y", where), n, where)
 
     def _own_ids(self, n: int) -> np.ndarray | None:

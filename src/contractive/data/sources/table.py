@@ -69,7 +69,7 @@ class Table(FileSource):
         from contractive.data.parts import memory_parts
 
         examples = self.read()
-        parts = memory_parts(examples, self.fractions, seed)
+        parts = memory_parts(examples, self.fractions, seed, self.labels)
         if self.missing == "mean":
             train = parts["train"].everything().x.numpy()  # type: ignore[misc]
             self._fill = column_means(train, self._features, self.path)
