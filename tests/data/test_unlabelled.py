@@ -75,8 +75,8 @@ def test_of_a_file_larger_than_memory_likewise(tmp_path):
 @pytest.mark.parametrize(
     ("n", "said"),
     [
-        (9, r"labels=9: must be between 10, one of each class, and 1437, all that train"),
-        (1438, r"labels=1438: must be between 10"),
+        (9, r"data\.labels=9: must be between 10, one of each class, and 1437, all that train"),
+        (1438, r"data\.labels=1438: must be between 10"),
         (0, r"labels must be an integer >= 1; got 0"),
         (2.5, r"labels must be an integer >= 1; got 2.5"),
     ],
@@ -89,7 +89,7 @@ def test_more_or_fewer_than_there_can_be_are_refused(n, said):
 def test_data_without_classes_have_no_few_labels():
     x = np.random.default_rng(0).random((50, 3), np.float32)
     for source, said in ((x, "no labels"), ((x, x[:, 0]), "measurements for labels")):
-        with pytest.raises(ValueError, match=f"labels=10: the data have {said}"):
+        with pytest.raises(ValueError, match=rf"data\.labels=10: the data have {said}"):
             DataModule(source, labels=10).setup()
 
 

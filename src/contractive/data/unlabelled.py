@@ -23,11 +23,11 @@ def few_labels(y: np.ndarray | None, train: np.ndarray, n: int, seed: int) -> np
     """
     if y is None or y.dtype.kind == "f":
         has = "no labels" if y is None else "measurements for labels, not classes"
-        raise ValueError(f"labels={n}: the data have {has}: leave it out")
+        raise ValueError(f"data.labels={n}: the data have {has}: leave it out")
     classes = len(np.unique(y[train]))
     if not classes <= n <= len(train):
         raise ValueError(
-            f"labels={n}: must be between {classes}, one of each class, and {len(train)}, all that train"
+            f"data.labels={n}: must be between {classes}, one of each class, and {len(train)}, all that train"
         )
     left = y.copy()
     left[train] = UNKNOWN
