@@ -12,6 +12,7 @@ from contractive.commands.naming import job_name, name_in_sweep
     ("override", "name"),
     [
         ("model.lam=0.01", "lam=0.01"),
+        ("model.lam=0.10", "lam=0.10"),
         ("model.lam=-1e-3", "lam=-1e-3"),
         ("model.hidden=[512,64]", "hidden=512-64"),
         ("model/penalty=hutchinson", "penalty=hutchinson"),

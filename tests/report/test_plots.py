@@ -3,10 +3,11 @@
 import numpy as np
 import pytest
 
-from contractive.report.groups import grouped
-from contractive.report.plots import curve, pareto_front, trade_off
+from contractive.report.folding import folded
+from contractive.report.groups import grouped, labels
+from contractive.report.plots import curve, pareto_front, spectra, trade_off
 from contractive.report.table import table
-from contractive.runs.reading import Run
+from contractive.runs.reading import Geometry, Run
 
 
 def run(name, lam=0.1, *, source="digits", finished=True, reconstruction=1.0, penalty=2.0, **settings):
@@ -183,3 +184,51 @@ def test_the_page_has_the_first_columns_of_very_many(monkeypatch):
     columns, note = columns_of(monkeypatch, runs)
     assert len(columns) == 60
     assert "The first 60 of 204 columns; report.csv has all." in note
+
+
+def test_the_title_of_a_group_says_only_what_tells_it_from_the_others():
+    kinds = ("squared_error", "cross_entropy")
+    groups = grouped(
+        [run(kind, **{"data__scaling": "unit", "model__reconstruction": kind}) for kind in kinds]
+    )
+    assert [group.title for group in groups] == ["digits, squared_error", "digits, cross_entropy"]
+
+
+def test_a_setting_whose_last_word_says_nothing_has_two():
+    runs = [run("a", probe__enabled=True), run("b", probe__enabled=True), run("c", probe__enabled=False)]
+    assert labels(runs, ["probe.enabled"])[2] == "probe.enabled=False"
+
+
+def test_the_spectrum_begins_at_one():
+    measured = run("a")
+    measured.geometry = Geometry([2.0, 1.0], [], {}, {})
+    (line,) = spectra(grouped([measured])[0]).data
+    assert list(line.x) == [1.0, 2.0]
+
+
+@pytest.mark.parametrize(("largest", "kind"), [(9.0, None), (11.0, "log")])
+def test_an_axis_is_logarithmic_beyond_a_decade(largest, kind):
+    (group,) = grouped([run("a", 0.1, penalty=1.0), run("b", 0.2, penalty=largest)])
+    assert trade_off(group, "penalty", "reconstruction").layout.xaxis.type == kind
+
+
+def test_texts_that_would_lie_on_each_other_are_left_out():
+    runs = [run(str(penalty), penalty, penalty=penalty, reconstruction=1.0) for penalty in (1.0, 1.1, 5.0)]
+    points = [t for t in trade_off(grouped(runs)[0], "penalty", "reconstruction").data if t.text]
+    assert [point.text[0] for point in points] == ["1", "", "5"]
+
+
+def test_a_long_list_says_how_many_are_folded():
+    assert "<summary>5 more</summary>" in folded(["<b></b>"] * 25, "chips")
+    assert "details" not in folded(["<b></b>"] * 20, "chips")
+
+
+def test_where_there_is_a_probe_its_error_is_on_the_front_of_the_table(monkeypatch):
+    shown = {}
+    monkeypatch.setattr("contractive.report.table._sortable", lambda columns: shown.update(columns) or "")
+    runs = [run("a", 0.1, penalty=1.0), run("b", 0.2, penalty=2.123456789)]
+    for each, error in zip(runs, (5.0, 3.0)):
+        each.metrics["test/probe_error"] = error
+    table(runs, grouped(runs))
+    assert shown["Pareto"] == ["", "yes"]
+    assert shown["test/penalty"] == [1.0, 2.12346]

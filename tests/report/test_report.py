@@ -278,3 +278,22 @@ def test_the_command_line_says_a_mistake_in_one_line(tmp_path):
     assert done.returncode == 1
     assert done.stderr.startswith("error: ")
     assert done.stderr.count("\n") == 1
+
+
+def test_a_picture_is_named_by_what_sets_its_run_apart_and_the_first_kind_is_open(tmp_path):
+    for job, lam in enumerate((0.1, 0.2)):
+        make_run(tmp_path / f"job{job}", lam)
+    page = write_report(tmp_path).read_text()
+    assert re.findall(r"<figcaption>(.*?)</figcaption>", page)[:2] == ["lam=0.1", "lam=0.2"]
+    folds = re.findall(r"<details( open)?><summary>(\w+)</summary>", page)
+    assert [bool(is_open) for is_open, _ in folds] == [True, False, False]
+
+
+def test_few_remarks_are_open_and_many_are_folded(tmp_path):
+    for job in range(11):
+        make_run(tmp_path / str(job), 0.1, finished=False)
+        page = write_report(tmp_path).read_text()
+        remarks = page[page.index('class="warnings"') :]
+        shown = remarks[: remarks.index("</details>")].count("<li>")
+        assert shown == 2 * (job + 1)
+        assert remarks.startswith('class="warnings" open') == (shown <= 20)
