@@ -10,7 +10,7 @@ from contractive.commands.explain import unknown_key
 from contractive.data.settings import source_settings
 from contractive.runs.directory import LAST
 from contractive.settings import names, prefixed
-from contractive.training.settings import Model, Optimizer, Probe, Scheduler, TopLevel, Trainer
+from contractive.training.settings import Head, Model, Optimizer, Probe, Scheduler, TopLevel, Trainer
 
 BUILT = ("callbacks", "logger")  # from their _target_: a class decides what it takes
 SECTIONS = {
@@ -20,6 +20,7 @@ SECTIONS = {
     "scheduler": lambda given: given and Scheduler.of(given),
     "trainer": Trainer.of,
     "probe": Probe.of,
+    "head": Head.of,
 }
 
 

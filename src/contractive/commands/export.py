@@ -39,7 +39,7 @@ def main() -> None:
 
     from contractive.nn.exportable import Part
 
-    opened = open_run(arguments.run, "cpu")
+    opened = open_run(arguments.run, "cpu", "" if arguments.part == "encoder" else "export --part")
     part = Part(opened.model, arguments.part).eval()
     with torch.no_grad(), unfinished(path) as file:
         write, read = (_write_onnx, _onnx) if path.suffix.lower() == ".onnx" else (_write_pt2, _pt2)

@@ -32,17 +32,25 @@ class Opened:
     description: "Description"
 
 
-def open_run(name: Path, device: str) -> Opened:
+def open_run(name: Path, device: str, decoding: str = "") -> Opened:
     """Load the run of a name.
+
+    Args:
+        name: a directory or a checkpoint.
+        device: to load to.
+        decoding: the command, if it needs a decoder that fits the encoder.
 
     Raises:
         FileNotFoundError, ValueError: if there is none, or it cannot be loaded.
     """
     from contractive.data.description import Description
-    from contractive.runs.checkpoints import load_autoencoder, read_checkpoint
+    from contractive.runs.checkpoints import is_classifier, load_autoencoder, read_checkpoint
 
     run, device = find_trained(name), chosen_device(device)
     checkpoint = read_checkpoint(run.checkpoint)
+    if decoding and is_classifier(checkpoint):
+        said = f"{name} was fine-tuned to tell classes, and its decoder was left behind"
+        raise ValueError(f"{decoding}: {said}: name the run of its encoder")
     model = load_autoencoder(run.checkpoint, device)
     known = checkpoint.get("data")
     if known is None:

@@ -42,7 +42,7 @@ def main() -> None:
     parser.takes_output((".parquet", ".csv", ".png"), "a table; or .png: the worst as a picture, with scores")
     parser.add_argument("-n", type=int, help=f"the worst so many alone ({SHOWN} in a picture, else all)")
     arguments = parser.parse()
-    opened = open_run(arguments.run, arguments.device)
+    opened = open_run(arguments.run, arguments.device, "outliers")
     rows = open_data(arguments.data, arguments.root, opened)
     path, drawn = arguments.output, arguments.output.suffix.lower() == ".png"
     if drawn:

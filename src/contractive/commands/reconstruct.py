@@ -39,7 +39,7 @@ def main() -> None:
     # Here, not above: --help does not wait for torch.
     import torch
 
-    opened = open_run(arguments.run, arguments.device)
+    opened = open_run(arguments.run, arguments.device, "reconstruct")
     rows = open_data(arguments.data, arguments.root, opened)
     suffix, path = arguments.output.suffix.lower(), arguments.output
     with torch.inference_mode():

@@ -42,7 +42,7 @@ def main() -> None:
     from contractive.diagnostics.grids import COLUMNS, image_grid, png
     from contractive.diagnostics.sampling import samples
 
-    opened, path = open_run(arguments.run, arguments.device), arguments.output
+    opened, path = open_run(arguments.run, arguments.device, "sample"), arguments.output
     if path.suffix.lower() == ".png":
         check_pictures(opened, path)
     rows = open_data(arguments.data, arguments.root, opened, "train")

@@ -10,7 +10,16 @@ from omegaconf import DictConfig, OmegaConf
 from contractive.data.settings import SOURCES
 from contractive.penalties.settings import METHODS, Hessian
 from contractive.settings import Settings, choices, chosen
-from contractive.training.settings import Corruption, Model, Optimizer, Probe, Scheduler, TopLevel, Trainer
+from contractive.training.settings import (
+    Corruption,
+    Head,
+    Model,
+    Optimizer,
+    Probe,
+    Scheduler,
+    TopLevel,
+    Trainer,
+)
 
 PACKAGED = Path(__file__).parents[1] / "conf"
 #: In the package where that is installed, above ``src`` in a checkout.
@@ -26,6 +35,7 @@ SCHEMAS: dict[str, type[Settings]] = {
     "scheduler": Scheduler,
     "trainer": Trainer,
     "probe": Probe,
+    "head": Head,
     **{f"model/penalty/{name}": chosen(METHODS, name) for name in choices(METHODS)},
     **{f"data/{name}": chosen(SOURCES, name) for name in choices(SOURCES)},
 }

@@ -40,6 +40,9 @@ def print_summary(run: "Run") -> None:
 
 def advice_on(run: "Run") -> str:
     """What the figures say of the settings, in one line; nothing where they say nothing."""
+    if "val/error" in run.metrics:
+        more = f"The best epoch is the last: ask for more than trainer.max_epochs={run.epochs}"
+        return more if run.best_epoch == run.epochs else ""
     given = {"optimizer.lr": run.model.hparams["optimizer"]["lr"], "model.lam": run.model.lam}
     usual = {"optimizer.lr": Optimizer.lr, "model.lam": Model.lam}
     raised = [name for name in given if given[name] > usual[name]] or given

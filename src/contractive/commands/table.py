@@ -15,7 +15,7 @@ from contractive.runs.reading import FINISHED, read_run
 from contractive.training.lines import SHORT, duration, measured
 
 MEASURED = ("job", "status", "epochs", "best_epoch", "seconds", "val", "test", "train")
-SHOWN = ("test/loss", "test/reconstruction", "test/penalty")
+SHOWN = ("test/error", "test/loss", "test/reconstruction", "test/penalty")
 SHOWN_IF_THERE = ("test/probe_error", "test/knn_error", "test/probe_r2")  # of data with labels
 
 Row = dict[str, Any]

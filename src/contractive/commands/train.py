@@ -14,7 +14,7 @@ import hydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.experimental.callback import Callback
 from hydra.types import RunMode
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig, OmegaConf, open_dict
 
 from contractive.commands import schemas
 from contractive.commands.arguments import split_arguments, with_quotes
@@ -29,6 +29,7 @@ from contractive.commands.summary import print_summary
 from contractive.commands.sweep import take_up
 from contractive.runs.directory import is_first_process, only_run_in, started_by, unused_directory
 from contractive.runs.files import write_atomically
+from contractive.training.encoders import taken_over
 from contractive.training.recording import record_settings
 
 log = logging.getLogger(__name__)
@@ -72,6 +73,7 @@ def main(config: DictConfig) -> float | tuple[float, ...] | None:
     job = HydraConfig.get()
     directory, alone = Path(job.runtime.output_dir), job.mode != RunMode.MULTIRUN
     try:
+        take_over_encoder(config, job.overrides.task)
         with only_run_in(directory):
             if not alone and (earlier := take_up(config, directory)):
                 return value_of(earlier, config.optimized_metric)
@@ -88,6 +90,14 @@ def main(config: DictConfig) -> float | tuple[float, ...] | None:
         if isinstance(error, BlockingIOError | FileExistsError):
             raise  # the directory, and so its row in the table, is that of another run
         return None
+
+
+def take_over_encoder(config: DictConfig, overrides: Sequence[str]) -> None:
+    """Put the network and the data of the run that ``encoder`` names in the place of the defaults."""
+    typed = [override.lstrip("+~").partition("=")[0].replace("/", ".") for override in overrides]
+    with open_dict(config):
+        for name, value in taken_over(plain(config), typed).items():
+            config[name] = value
 
 
 def job_in(directory: Path, config: DictConfig, *, summary: bool) -> float | tuple[float, ...]:

@@ -13,7 +13,7 @@ from contractive.report.groups import LAM, Group, differing, short_names, told
 from contractive.report.plots import pareto_front
 from contractive.runs.reading import FINISHED, Run
 
-FIRST = ("test/probe_error", "test/reconstruction", "test/penalty", "test/loss")
+FIRST = ("test/error", "test/probe_error", "test/reconstruction", "test/penalty", "test/loss")
 FEW = 3  # settings have a column each before the figures
 MOST_COLUMNS = 60  # on the page; a file beside it has all of them
 

@@ -20,6 +20,7 @@ FORMAT = 1
 VERSION = "pytorch-lightning_version"
 REMEDY = "take the run's other checkpoint, or train again"
 
+HEAD = "head."  # with which the names of its weights begin
 NO_MODEL = "its settings are no model's"
 
 M = TypeVar("M", bound=Autoencoder)
@@ -37,9 +38,17 @@ def load_autoencoder(path: str | Path, map_location: Any = "cpu") -> Autoencoder
     """
     checkpoint = read_checkpoint(path)
     saved = checkpoint["hyper_parameters"]
+    if is_classifier(checkpoint):  # its head is no part of the autoencoder
+        weights = checkpoint["state_dict"]
+        checkpoint["state_dict"] = {n: weights[n] for n in weights if not n.startswith(HEAD)}
     wanted = ("input_shape", "scaled", *names(Network))
     settings = {name: saved[name] for name in wanted if name in saved}
     return rebuilt(Autoencoder, settings, checkpoint, path).to(map_location)
+
+
+def is_classifier(checkpoint: Mapping[str, Any]) -> bool:
+    """Whether a checkpoint is of an encoder with a head on it."""
+    return "head" in checkpoint["hyper_parameters"]
 
 
 def read_checkpoint(path: str | Path) -> dict[str, Any]:

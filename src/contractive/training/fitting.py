@@ -21,7 +21,7 @@ from lightning.pytorch.loggers import Logger, TensorBoardLogger
 from omegaconf import DictConfig, OmegaConf
 
 from contractive.diagnostics.outliers import Reference
-from contractive.runs.checkpoints import read_checkpoint
+from contractive.runs.checkpoints import is_classifier, read_checkpoint
 from contractive.runs.directory import (
     FOLDER,
     LAST,
@@ -37,7 +37,9 @@ from contractive.settings import names, nearest, prefixed
 from contractive.training.callbacks.checkpoints import BEGINNING, Checkpoints
 from contractive.training.callbacks.progress import Progress
 from contractive.training.callbacks.record import Record
+from contractive.training.classifier import Classifier, classes_of
 from contractive.training.datamodule import DataModule
+from contractive.training.encoders import taken_over, trained_encoder
 from contractive.training.evaluation import evaluate
 from contractive.training.memory import check_memory
 from contractive.training.module import ContractiveAutoencoder
@@ -46,13 +48,26 @@ from contractive.training.probing import check_probed
 from contractive.training.processes import together
 from contractive.training.recording import changed_settings, compared_settings, record_settings
 from contractive.training.resuming import begin_anew, take_up
-from contractive.training.settings import DECIDING, Model, Optimizer, Probe, Scheduler, TopLevel, Trainer
+from contractive.training.settings import (
+    DECIDING,
+    ERRORS,
+    Head,
+    Model,
+    Optimizer,
+    Probe,
+    Scheduler,
+    TopLevel,
+    Trainer,
+)
 from contractive.training.signals import Interrupted, Signals
 from contractive.training.trainer import make_logger, make_trainer, quiet
 
 log = logging.getLogger(__name__)
 
-GROUPS = {"model": Model, "optimizer": Optimizer, "scheduler": Scheduler, "trainer": Trainer, "probe": Probe}
+GROUPS = {
+    **{"model": Model, "optimizer": Optimizer, "scheduler": Scheduler, "trainer": Trainer, "probe": Probe},
+    "head": Head,
+}
 
 
 @dataclass(frozen=True)
@@ -102,7 +117,9 @@ def fit(
     """
     start = time.monotonic()
     directory = Path(directory).absolute()
-    given = _completed(settings)
+    # On the command line it has been taken over before anything was recorded.
+    own = {} if settings is None or isinstance(settings, DictConfig) else taken_over(settings, flat(settings))
+    given = _completed({**settings, **own} if own else settings)  # type: ignore[dict-item]
     nodes = {name: given.pop(name, None) for name in ("callbacks", "logger")}
     seed = given["seed"]
     resumed = given["ckpt_path"]
@@ -124,13 +141,7 @@ def fit(
             data.check_unit_interval()
         check_memory(data.input_shape, data.settings.batch_size, given["model"], given["optimizer"]["name"])
         check_probed(TopLevel(optimized_metric=given["optimized_metric"]).optimized, data, given["probe"])
-        model = ContractiveAutoencoder(
-            data.input_shape,
-            scaled=data.scaler is not None,
-            optimizer=given["optimizer"],
-            scheduler=given["scheduler"],
-            **given["model"],
-        )
+        model = _make_model(given, data, begins=resumed is None)
         if is_first_process():
             remove_unfinished(directory)
         arguments, earlier = given["trainer"], None
@@ -183,9 +194,10 @@ def fit(
         trainer.loggers = kept
         metrics |= {"epochs": epochs, "best_epoch": best_epoch, "seconds": time.monotonic() - start}
         signals.leave_if_asked()
-        if trainer.is_global_zero:
+        if trainer.is_global_zero and not isinstance(model, Classifier):
             reference = Reference.of_part(model, data.part("train"), seed).plain() | {"step": step}
             write_atomically(directory / SCORES, json.dumps(reference) + "\n")
+        if trainer.is_global_zero:
             write_atomically(directory / "metrics.json", json.dumps(metrics, indent=2) + "\n")
         tested = {name: metrics[name] for name in DECIDING if name in metrics}
         for logger in trainer.loggers:
@@ -195,6 +207,25 @@ def fit(
                 logger.log_metrics(tested, step=trainer.global_step)
             logger.finalize("success")
     return Run(directory, metrics, model.eval(), data, epochs, best_epoch, best, last)
+
+
+def _make_model(given: Mapping[str, Any], data: DataModule, *, begins: bool) -> ContractiveAutoencoder:
+    """The model that the settings describe; one that ``begins`` has the weights of its trained encoder."""
+    settings = {name: given[name] for name in ("optimizer", "scheduler")} | given["model"]
+    scaled = data.scaler is not None
+    if not given["head"]["enabled"]:
+        if wrong := [
+            name for name in TopLevel(optimized_metric=given["optimized_metric"]).optimized if name in ERRORS
+        ]:
+            raise ValueError(
+                f"optimized_metric={wrong[0]} is that of a head: contractive finetune trains one"
+            )
+        return ContractiveAutoencoder(data.input_shape, scaled, **settings)
+    classes = classes_of(data)
+    model = Classifier(data.input_shape, classes, given["head"], scaled=scaled, **settings)
+    if begins and given["encoder"] is not None:
+        model.begin_with(trained_encoder(given["encoder"]))
+    return model
 
 
 def figures_again(
@@ -215,7 +246,8 @@ def figures_again(
     )
     with quiet(), TemporaryDirectory() as nothing:
         seed_everything(given["seed"], verbose=False)
-        model = ContractiveAutoencoder.load_from_checkpoint(checkpoint)
+        kind = Classifier if is_classifier(read_checkpoint(checkpoint)) else ContractiveAutoencoder
+        model = kind.load_from_checkpoint(checkpoint)
         bars = [Progress()] if sys.stderr.isatty() else []
         trainer = make_trainer(given["trainer"], Path(nothing), bars, [])
         if batches is not None:
@@ -231,8 +263,9 @@ def _completed(settings: Mapping[str, Any] | DictConfig | None) -> dict[str, Any
     """All settings of a run in plain containers: what is given, checked, and defaults for the rest."""
     if isinstance(settings, DictConfig):
         ours = OmegaConf.masked_copy(settings, [str(key) for key in settings if key != "hydra"])
-        settings = OmegaConf.to_container(ours, resolve=True)  # type: ignore[assignment]
-    given: dict[str, Any] = dict(settings or {})
+        given: dict[str, Any] = OmegaConf.to_container(ours, resolve=True)  # type: ignore[assignment]
+    else:
+        given = dict(settings or {})
     beside = names(TopLevel)
     known = [*GROUPS, "data", "callbacks", "logger", *beside]
     for name in given:

@@ -49,6 +49,9 @@ class ContractiveAutoencoder(ScaledByData):
     (torch.Size([5, 16]), torch.Size([5, 1, 8, 8]))
     """
 
+    #: What the best epoch has the lowest value of.
+    monitor = "val/loss"
+
     def __init__(
         self,
         input_shape: Sequence[int],
@@ -86,6 +89,11 @@ class ContractiveAutoencoder(ScaledByData):
     def terms(self) -> tuple[str, ...]:
         """Names of the terms of the objective, the loss first."""
         return (*TERMS, "hessian") if self.objective.lam_hessian > 0 else TERMS
+
+    @property
+    def validated(self) -> tuple[str, ...]:
+        """Names of those that are measured on the other splits."""
+        return self.terms
 
     @classmethod
     def load_from_checkpoint(  # type: ignore[override]
@@ -174,7 +182,7 @@ class ContractiveAutoencoder(ScaledByData):
             ValueError: naming the file and what of it does not fit.
         """
         path = str(self.trainer.ckpt_path)
-        saved = settings_of(checkpoint, path)
+        saved = settings_of(checkpoint, path, type(self))
         check_shapes(self, checkpoint["state_dict"], path)
         check_progress(checkpoint, self.trainer)
         # Each process goes on with its own, if there are as many as there were.
@@ -195,13 +203,13 @@ class ContractiveAutoencoder(ScaledByData):
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """The loss of one batch; its terms go to the history, which is read every so many steps."""
-        x, lam = _inputs(batch), self._lam_now(batch_idx)
+        x, lam = inputs(batch), self._lam_now(batch_idx)
         # Without a weight the penalty is only looked at, at the last step before anybody sees it; of an epoch
         # whose length its loader does not know, at the first.
         last = self.trainer.num_training_batches - 1
         looked_at = self._history.due or batch_idx == (last if math.isfinite(last) else 0)
         terms = self._terms(
-            x, lam, self.global_step, corruption=self.objective.corruption, unweighted=looked_at
+            batch, lam, self.global_step, corruption=self.objective.corruption, unweighted=looked_at
         )
         unknown = [name for name in self.terms if name not in terms]
         row = torch.stack([terms.get(name, terms["loss"]).detach() for name in self.terms])
@@ -211,20 +219,20 @@ class ContractiveAutoencoder(ScaledByData):
 
     def on_validation_epoch_start(self) -> None:
         """Begin new sums."""
-        self._sums, self._examples = torch.zeros(len(self.terms), device=self.device), 0
+        self._sums, self._examples = torch.zeros(len(self.validated), device=self.device), 0
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Add up the terms of the objective at the full ``lam``, so that epochs of a warm-up compare."""
-        x = _inputs(batch)
+        x = inputs(batch)
         # The same draws in every epoch, so that epochs compare.
-        terms = self._terms(x, self.lam, batch_idx)
-        self._sums = self._sums + torch.stack([terms[name] for name in self.terms]) * len(x)
+        terms = self._terms(batch, self.lam, batch_idx)
+        self._sums = self._sums + torch.stack([terms[name] for name in self.validated]) * len(x)
         self._examples += len(x)
 
     def on_validation_epoch_end(self) -> None:
         """Log the averages over the examples: to log each batch would cost more than to compute it."""
         stage = "test" if self.trainer.testing else "val"
-        means = {f"{stage}/{name}": mean for name, mean in zip(self.terms, self._sums / self._examples)}
+        means = {f"{stage}/{name}": mean for name, mean in zip(self.validated, self._sums / self._examples)}
         # Where there are several processes, the averages of each count as much as it has examples.
         weight = self._examples if self.trainer.world_size > 1 else 1
         self.log_dict(means, batch_size=weight, sync_dist=True)
@@ -234,7 +242,7 @@ class ContractiveAutoencoder(ScaledByData):
 
     def predict_step(self, batch: Batch, batch_idx: int = 0) -> Tensor:
         """The code ``(batch, code_size)`` of one batch."""
-        return self.encode(_inputs(batch))
+        return self.encode(inputs(batch))
 
     def on_train_start(self) -> None:
         """Make room for the steps between two looks at them; learn at the rates that were asked for."""
@@ -284,14 +292,16 @@ class ContractiveAutoencoder(ScaledByData):
         """Raise ``NonFiniteLossError`` if a term of the steps since the last look was not finite."""
         self._history.check()
 
-    def _terms(self, x: Tensor, lam: float, step: int, **options: Any) -> dict[str, Tensor]:
+    def _terms(self, batch: Batch, lam: float, step: int, **options: Any) -> dict[str, Tensor]:
         """The objective of one batch, with the random numbers of a step."""
-        if self._generator is None or self._generator.device != self.device:
-            self._generator = torch.Generator(self.device)
-        generator = seed_step(self._generator, torch.initial_seed(), step, self.global_rank)
-        o = self.objective
+        x, generator, o = inputs(batch), self._seeded(step), self.objective
         weights = {"lam_hessian": o.lam_hessian, "penalty": o.penalty, "hessian": o.hessian}
         return loss(self, x, lam, **weights, **options, generator=generator)  # type: ignore[arg-type]
+
+    def _seeded(self, step: int) -> torch.Generator:
+        if self._generator is None or self._generator.device != self.device:
+            self._generator = torch.Generator(self.device)
+        return seed_step(self._generator, torch.initial_seed(), step, self.global_rank)
 
     def _lam_now(self, batch_idx: int) -> float:
         # Where the loader does not know how many batches there are, it rises from epoch to epoch.
@@ -311,15 +321,18 @@ class ContractiveAutoencoder(ScaledByData):
             logger.log_metrics(values | {"epoch": self.current_epoch}, step=self.global_step)
 
 
-def settings_of(checkpoint: Mapping[str, Any], path: str | Path) -> dict[str, Any]:
+def settings_of(
+    checkpoint: Mapping[str, Any], path: str | Path, cls: type[ContractiveAutoencoder]
+) -> dict[str, Any]:
     """The settings of the model that a checkpoint holds, checked, with defaults for those that it lacks.
 
     Raises:
         ValueError: naming the file, if they are no model's.
     """
     with refusing(path, NO_MODEL), torch.device("meta"):
-        return dict(ContractiveAutoencoder(**checkpoint["hyper_parameters"]).hparams)
+        return dict(cls(**checkpoint["hyper_parameters"]).hparams)
 
 
-def _inputs(batch: Batch) -> Tensor:
+def inputs(batch: Batch) -> Tensor:
+    """The examples of a batch, without labels."""
     return batch if isinstance(batch, Tensor) else batch[0]

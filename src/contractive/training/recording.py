@@ -17,7 +17,7 @@ from contractive.runs.directory import LAST, OVERRIDES, SETTINGS
 from contractive.runs.files import write_atomically
 from contractive.runs.reading import changes, flat, matters
 from contractive.settings import Settings, choices, chosen, default, names
-from contractive.training.settings import Model, Optimizer, Probe, Scheduler, TopLevel, Trainer
+from contractive.training.settings import Head, Model, Optimizer, Probe, Scheduler, TopLevel, Trainer
 
 # How a run came about, who watches it: nothing that its figures depend on.
 NOT_COMPARED = ("resume", "ckpt_path", "callbacks", "logger", "hydra")
@@ -92,6 +92,7 @@ def comparable(settings: Any) -> dict[str, Any]:
     classes: dict[str, type[Settings]] = {
         **{"": TopLevel, "model.": Model, "model.hessian.": Hessian},
         **{"optimizer.": Optimizer, "scheduler.": Scheduler, "trainer.": Trainer, "probe.": Probe},
+        "head.": Head,
         **{prefix: chosen(*owner) for prefix, owner in owners.items() if owner[1] in choices(owner[0])},
     }
     known = {prefix + spec.name: default(spec) for prefix, cls in classes.items() for spec in fields(cls)}

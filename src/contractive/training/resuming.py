@@ -20,7 +20,7 @@ from contractive.training.restoring import how_far
 
 log = logging.getLogger(__name__)
 
-OBJECTIVE = ("lam", "lam_hessian", "reconstruction")  # losses compare only where it is the same
+OBJECTIVE = ("lam", "lam_hessian", "reconstruction", "head")  # losses compare only where it is the same
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ def take_up(path: Path, model: ContractiveAutoencoder, max_epochs: int, director
             been trained for long enough.
     """
     checkpoint = read_checkpoint(path)
-    saved = settings_of(checkpoint, path)
+    saved = settings_of(checkpoint, path, type(model))
     _check_same_network(path, checkpoint["state_dict"], saved, model)
     epochs, progress = how_far(checkpoint, path)
     finished = (path.absolute().parents[1] / "metrics.json").is_file()
@@ -65,7 +65,7 @@ def take_up(path: Path, model: ContractiveAutoencoder, max_epochs: int, director
     elsewhere = path.parent.resolve() != folder.resolve()
     if elsewhere:
         begin_anew(directory)
-    if any(saved[name] != model.hparams[name] for name in OBJECTIVE):
+    if any(saved.get(name) != model.hparams.get(name) for name in OBJECTIVE):
         if progress["best"] is not None:
             log.warning("The best epoch so far does not count: its objective was another")
         progress = dict(BEGINNING)

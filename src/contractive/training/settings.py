@@ -6,7 +6,7 @@ from typing import Any, Self
 
 from contractive.data.subsets import BALANCED, DRAWS, FIRST
 from contractive.nn.corruption import Corruption
-from contractive.nn.settings import Network
+from contractive.nn.settings import MOST_LAYERS, Network
 from contractive.penalties.settings import Hessian, penalty_settings
 from contractive.settings import Settings, check_choice, group, names, prefixed, setting
 
@@ -24,9 +24,13 @@ STAGES = ("val", "test")
 MONITORED = tuple(f"{stage}/{term}" for stage in STAGES for term in TERMS)
 # What is measured when training is over, where there are labels.
 PROBED = tuple(f"{stage}/{name}" for stage in STAGES for name in ("probe_error", "knn_error", "probe_r2"))
-METRICS = (*MONITORED, *PROBED)
+ERRORS = tuple(f"{stage}/error" for stage in STAGES)  # of a head, in per cent
+METRICS = (*MONITORED, *ERRORS, *PROBED)
 # By which runs are compared, those that decide first.
-DECIDING = ("test/probe_error", "test/probe_r2", "test/reconstruction", "test/penalty", "test/loss")
+DECIDING = (
+    *("test/error", "test/probe_error", "test/probe_r2"),
+    *("test/reconstruction", "test/penalty", "test/loss"),
+)
 
 
 @dataclass
@@ -128,6 +132,20 @@ class Probe(Settings):
 
 
 @dataclass
+class Head(Settings):
+    """What stands on the code and tells classes, and how it is trained with the encoder below it."""
+
+    enabled: bool = setting(False, "whether classes are learnt; head=default switches it on")
+    hidden: list[int] = setting(
+        [], "sizes of layers of ReLU units between code and classes", at_most=MOST_LAYERS
+    )
+    batch_norm: bool = setting(False, "whether these layers normalise what they get over the batch")
+    frozen: bool = setting(False, "whether the encoder stays as it is")
+    dropout_input: float = setting(0.0, "share of the inputs that is left out at a step", low=0, high=0.99)
+    dropout: float = setting(0.0, "the same of the code and of the hidden units", low=0, high=0.99)
+
+
+@dataclass
 class Sampling(Settings):
     """How samples are drawn; see :func:`contractive.diagnostics.sampling.samples`."""
 
@@ -145,6 +163,9 @@ class TopLevel(Settings):
     resume: str | None = setting(
         None,
         "a run to go on with, in its own directory and with its own settings but for those given beside it",
+    )
+    encoder: Any = setting(
+        None, "a trained run whose encoder a head is put on, with its data; or a list, from the input upwards"
     )
     ckpt_path: str | None = setting(None, "a checkpoint to begin a new run from: RUN/checkpoints/last.ckpt")
     save_every_seconds: float = setting(

@@ -16,7 +16,6 @@ from contractive.training.checkpoint_io import KEEP, PairedCheckpointIO
 from contractive.training.processes import agreed
 from contractive.training.signals import Interrupted, Signals
 
-MONITOR = "val/loss"  # the lower, the better the epoch
 PROGRESS = "progress"  # in a checkpoint
 #: Steps after which several processes agree on whether to save and to leave. It takes 0.6 to 3.8 ms for two
 #: of them on two busy cores (gloo), 0.5 ms a step at most.
@@ -88,11 +87,11 @@ class Checkpoints(Checkpoint):
             self._save(trainer)
             self._leave_if_asked()
 
-    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: Any) -> None:
         """Keep the best epoch; save if it is time, or if this is the last one; leave if a signal has come."""
         if trainer.fast_dev_run:  # type: ignore[attr-defined]
             return
-        score, self._validated = self._validated.get(MONITOR), {}
+        score, self._validated = self._validated.get(pl_module.monitor), {}
         if score is not None and (self.best is None or score < self.best["score"]):
             epoch, step = trainer.current_epoch + 1, trainer.global_step
             self.best = {"epoch": epoch, "step": step, "score": score}

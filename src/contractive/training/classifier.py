@@ -1,0 +1,111 @@
+"""A head on an encoder, trained with it on labels."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch.nn.functional as F
+from torch import Tensor
+
+from contractive.nn import head as heads
+from contractive.settings import prefixed
+from contractive.training.datamodule import DataModule
+from contractive.training.module import Batch, ContractiveAutoencoder, inputs
+from contractive.training.settings import Head, plain
+
+TERMS = ("loss", "cross_entropy", "error")
+
+
+class Classifier(ContractiveAutoencoder):
+    """The encoder of an autoencoder with a head that tells classes.
+
+    Minimises the cross-entropy, averaged over those examples of a batch that have a label. ``error`` is the
+    share of them, in per cent, whose most likely class is another; the best epoch has the lowest on
+    validation, the first of several. The decoder stays as it is.
+
+    Args:
+        input_shape: shape of one example.
+        classes: how many there are; labels are 0 up to it, and an example with a negative one has none.
+        head: settings of :class:`contractive.training.settings.Head`.
+        **settings: those of :class:`contractive.training.module.ContractiveAutoencoder`; what they say of
+            the autoencoder's own objective is not used.
+
+    >>> import torch
+    >>> model = Classifier((1, 8, 8), classes=10, head={"hidden": [5]}, hidden=[16])
+    >>> model.logits(torch.rand(2, 1, 8, 8)).shape
+    torch.Size([2, 10])
+    """
+
+    monitor = "val/error"
+    terms = validated = TERMS
+
+    def __init__(
+        self, input_shape: Sequence[int], classes: int, head: Mapping[str, Any] | None = None, **settings: Any
+    ) -> None:
+        super().__init__(input_shape, **settings)
+        with prefixed("head."):
+            self.chosen = Head.of(head or {})
+        self.head = heads.Head(self.code_size, self.chosen.hidden, classes, batch_norm=self.chosen.batch_norm)
+        self.decoder.requires_grad_(False)
+        self.encoder.requires_grad_(not self.chosen.frozen)
+        self.hparams["classes"], self.hparams["head"] = classes, plain(vars(self.chosen))
+
+    def begin_with(self, encoder: ContractiveAutoencoder) -> None:
+        """Take the weights of a trained autoencoder, and its scaling.
+
+        Raises:
+            ValueError: if it has another network, or scales its inputs where this one does not.
+        """
+        own = {name: value for name, value in self.state_dict().items() if not name.startswith("head.")}
+        theirs = encoder.state_dict()
+        if (encoder.scaler is None) != (self.scaler is None):
+            raise ValueError(
+                "encoder: it and these data differ in whether inputs are scaled: set data.scaling"
+            )
+        if own.keys() != theirs.keys() or any(own[n].shape != theirs[n].shape for n in own):
+            raise ValueError(
+                f"encoder: it takes examples of the shape {encoder.input_shape}, and those of the data are"
+                f" {self.input_shape}, or its network is another"
+            )
+        self.load_state_dict(theirs, strict=False)
+        self.scaling_is_own = True
+
+    def logits(self, x: Tensor) -> Tensor:
+        """One for each class, ``(batch, classes)``, of inputs in the data's own units."""
+        result: Tensor = self.head(self.encoder(self.scale(x)))
+        return result
+
+    def _terms(self, batch: Batch, lam: float, step: int, **options: Any) -> dict[str, Tensor]:
+        """The objective of one batch, with the random numbers of a step."""
+        if isinstance(batch, Tensor) or len(batch) < 2:
+            raise ValueError("a head is trained and tested on examples with labels, and these have none")
+        x, y = self.scale(inputs(batch)), batch[1]
+        # Drawn for the step, so that a run that goes on draws them again.
+        generator = self._seeded(step) if self.training else None
+        drop = (self.chosen.dropout_input, self.chosen.dropout) if self.training else (0.0, 0.0)
+        code = self.encoder(heads.dropped(x, drop[0], generator))
+        logits = self.head(code, drop[1], generator)
+        known = y >= 0
+        count = known.sum().clamp_min(1)
+        losses = F.cross_entropy(logits, y.where(known, -1), ignore_index=-1, reduction="sum")
+        wrong = (logits.argmax(1) != y) & known
+        entropy = losses / count
+        return {"loss": entropy, "cross_entropy": entropy, "error": 100 * wrong.sum() / count}
+
+
+def classes_of(data: DataModule) -> int:
+    """How many classes the labels of the data have.
+
+    Raises:
+        ValueError: if they have none, or are measurements.
+    """
+    largest = 0
+    for split in ("train", "val", "test"):
+        y = data.sample(split, data.size(split)).y
+        if y is None:
+            raise ValueError(f"head: the {split} split of data.source has no labels to learn: name others")
+        if y.is_floating_point():
+            raise ValueError("head: the labels of these data are measurements, and a head tells classes")
+        largest = max(largest, int(y.max()))
+    if not 0 < largest < 100_000:
+        raise ValueError(f"head: the largest label is {largest}: classes are numbered from 0, two at least")
+    return largest + 1
