@@ -20,28 +20,11 @@ from pathlib import Path
 from statistics import median
 
 import torch
+from hand import LR, by_hand
 from torch import Tensor
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
-SHAPE, BATCH, HIDDEN, LAM, LR = (1, 8, 8), 64, 256, 0.01, 1e-3
-
-
-def by_hand(x: Tensor, epochs: int) -> None:
-    """A loop over the float tensor ``x``, without any framework."""
-    from contractive import contraction_penalty
-    from contractive.nn.layers import Decoder, make_encoder
-
-    encoder = make_encoder(SHAPE, [HIDDEN], "sigmoid")
-    decoder = Decoder(encoder, SHAPE, "sigmoid", tied=True)
-    optimizer = torch.optim.Adam([*encoder.parameters(), *decoder.parameters()], lr=LR)
-    for _ in range(epochs):
-        for index in torch.randperm(len(x)).split(BATCH):
-            batch = x[index]
-            code, penalty = contraction_penalty(encoder, batch)
-            error = (decoder(code) - batch).square().flatten(1).sum(1).mean()
-            optimizer.zero_grad()
-            (error + LAM * penalty.mean()).backward()
-            optimizer.step()
+BATCH, HIDDEN, LAM = 64, 256, 0.01
 
 
 def by_transformer(x: Tensor, epochs: int) -> None:
@@ -70,7 +53,7 @@ def by_train_py(*overrides: str) -> None:
             main()
 
 
-def timed(candidate: Callable[[], None]) -> tuple[float, float]:
+def timed(candidate: Callable[[], object]) -> tuple[float, float]:
     """Seconds of the clock and of the processor."""
     clock, processor = time.perf_counter(), time.process_time()
     candidate()
@@ -92,8 +75,8 @@ def main() -> None:
     data.setup("fit")
     x = data.split("train").x
     length = f"trainer.max_epochs={epochs}"
-    candidates: dict[str, Callable[[], None]] = {
-        "by hand": lambda: by_hand(x, epochs),
+    candidates: dict[str, Callable[[], object]] = {
+        "by hand": lambda: by_hand(x, BATCH, HIDDEN, epochs, LAM),
         "ContractiveTransformer": lambda: by_transformer(x, epochs),
         "train.py callbacks=minimal": lambda: by_train_py(length, "callbacks=minimal"),
         "train.py": lambda: by_train_py(length),
@@ -101,7 +84,7 @@ def main() -> None:
     taken: dict[str, list[tuple[float, float]]] = {name: [] for name in candidates}
     by_train_py("trainer.max_epochs=1")  # imports what there is
     by_transformer(x, 1)
-    by_hand(x, 1)
+    by_hand(x, BATCH, HIDDEN, 1, LAM)
     for _ in range(arguments.rounds):
         for name, candidate in candidates.items():
             taken[name].append(timed(candidate))

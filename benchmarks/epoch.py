@@ -20,33 +20,14 @@ from pathlib import Path
 from statistics import median
 
 import torch
-from torch import Tensor
+from hand import by_hand
 
 REPOSITORY = Path(__file__).parents[1]
 sys.path.insert(0, str(REPOSITORY))
 SHAPE = (1, 28, 28)
-LAM, LR = 0.1, 1e-3
+HIDDEN, LAM = 1000, 0.1
 # All but six examples train, so that every candidate takes as many steps.
-MNIST = ["data=mnist", "data.val_fraction=0.0001", "model.hidden=[1000]", f"model.lam={LAM}"]
-
-
-def by_hand(x: Tensor, batch_size: int) -> float:
-    """Seconds for one epoch of a loop over the float tensor ``x``, without any framework."""
-    from contractive import contraction_penalty
-    from contractive.nn.layers import Decoder, make_encoder
-
-    encoder = make_encoder(SHAPE, [1000], "sigmoid")
-    decoder = Decoder(encoder, SHAPE, "sigmoid", tied=True)
-    optimizer = torch.optim.Adam([*encoder.parameters(), *decoder.parameters()], lr=LR)
-    start = time.perf_counter()
-    for index in torch.randperm(len(x)).split(batch_size):
-        batch = x[index]
-        code, penalty = contraction_penalty(encoder, batch)
-        error = (decoder(code) - batch).square().flatten(1).sum(1).mean()
-        optimizer.zero_grad()
-        (error + LAM * penalty.mean()).backward()
-        optimizer.step()
-    return time.perf_counter() - start
+MNIST = ["data=mnist", "data.val_fraction=0.0001", f"model.hidden=[{HIDDEN}]", f"model.lam={LAM}"]
 
 
 def by_train_py(*overrides: str) -> float:
@@ -76,7 +57,7 @@ def by_dataset(root: str, batch_size: int) -> float:
     loader = DataLoader(MNIST(root, transform=ToTensor()), batch_size, shuffle=True)
     quiet = {"enable_progress_bar": False, "enable_model_summary": False, "enable_checkpointing": False}
     trainer = Trainer(max_epochs=1, accelerator="cpu", logger=False, callbacks=[Clock()], **quiet)  # type: ignore[arg-type]
-    trainer.fit(ContractiveAutoencoder(SHAPE, hidden=[1000], lam=LAM), loader)
+    trainer.fit(ContractiveAutoencoder(SHAPE, hidden=[HIDDEN], lam=LAM), loader)
     return EPOCHS[-1]
 
 
@@ -89,11 +70,11 @@ def times(root: str, batch_size: int, rounds: int) -> None:
     x = data.examples("train", 60_000)[0]
     run = [*MNIST, f"data.root={root}", f"data.batch_size={batch_size}", "trainer.max_epochs=1"]
     candidates = {
-        "(a) by hand": lambda: by_hand(x, batch_size),
+        "(a) by hand": lambda: by_hand(x, batch_size, HIDDEN, 1, LAM),
         "(b) train.py": lambda: by_train_py(*run),
         "(c) Dataset, ToTensor": lambda: by_dataset(root, batch_size),
     }
-    by_hand(x, batch_size)  # warm up
+    by_hand(x, batch_size, HIDDEN, 1, LAM)  # warm up
     seconds: dict[str, list[float]] = {name: [] for name in candidates}
     for _ in range(rounds):
         for name, candidate in candidates.items():
