@@ -11,7 +11,7 @@ from contractive.settings import nearest
 #: Each command: where it lies below this package, and what it does.
 COMMANDS = {
     "train": ("train:main_or_one_line", "one run, or with -m a sweep of them"),
-    "finetune": ("finetune:main", "the same for a head on the encoder of a run, trained on labels"),
+    "finetune": ("finetune:main", "the same of a classifier on the encoder of a run"),
     "report": ("report:main", "the runs of a directory side by side, in one page"),
     "evaluate": ("evaluate:main", "figures of a run on its own splits, or on other data"),
     "encode": ("encode:main", "codes of examples, beside ids, labels, other columns"),
