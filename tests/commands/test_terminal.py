@@ -100,3 +100,15 @@ def test_a_sweep(output, monkeypatch, tmp_path):
     with pytest.raises(SystemExit, match="2 of 6 runs did not finish"):
         main()
     output("sweep", DIR=str(tmp_path))
+
+
+def test_runs_that_share_a_terminal_write_lines(monkeypatch, capsys):
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setattr(progress, "surroundings", lines.Surroundings(name="run 1/2, ", alone=False))
+    loop = SimpleNamespace(batch_progress=SimpleNamespace(current=SimpleNamespace(ready=5)))
+    trainer = SimpleNamespace(num_training_batches=10, max_epochs=12, current_epoch=0)
+    trainer.fit_loop = SimpleNamespace(epoch_loop=loop)
+    bar = Progress(every_seconds_in_a_file=1e-9)
+    bar.on_train_start(trainer, None)
+    bar.on_train_batch_end(trainer, SimpleNamespace(latest={"loss": 1.0}))
+    assert capsys.readouterr().out == "run 1/2, epoch 1/12  loss 1\n"
