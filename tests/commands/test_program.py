@@ -37,7 +37,7 @@ def test_its_version_is_that_of_the_package(program, capsys):
 
 @pytest.mark.parametrize(
     ("name", "said"),
-    [("trian", "there is no command 'trian'; did you mean train?"), ("x", "'x'; there are train, report")],
+    [("trian", "there is no command 'trian'; did you mean train?"), ("x", "'x'; there are train, finetune")],
 )
 def test_a_wrong_name_is_told_with_the_nearest(program, name, said):
     with pytest.raises(SystemExit) as left:
@@ -45,7 +45,7 @@ def test_a_wrong_name_is_told_with_the_nearest(program, name, said):
     assert said in left.value.code
 
 
-@pytest.mark.parametrize("name", [name for name in COMMANDS if name != "train"])
+@pytest.mark.parametrize("name", [name for name in COMMANDS if name not in ("train", "finetune")])
 def test_the_help_of_a_command_waits_for_neither_torch_nor_hydra(name, run_without_torch):
     done = run_without_torch("-X", "importtime", "-c", RUN, name, "--help")
     assert done.returncode == 0
@@ -53,13 +53,16 @@ def test_the_help_of_a_command_waits_for_neither_torch_nor_hydra(name, run_witho
     assert f"usage: contractive {name} " in done.stdout
 
 
-@pytest.mark.parametrize("name", [name for name in COMMANDS if name != "train"])
+@pytest.mark.parametrize("name", [name for name in COMMANDS if name not in ("train", "finetune")])
 def test_a_mistake_in_the_arguments_is_one_line(program, name):
     with pytest.raises(SystemExit, match=r"^error: .*--nonsense.*\(contractive \w+ --help says how\)$"):
         program(name, "a", "--nonsense", "-o", "x")
 
 
-@pytest.mark.parametrize("arguments", [["train", "model.lamb=1"], ["model.lamb=1"], ["-m", "model.lamb=1"]])
+@pytest.mark.parametrize(
+    "arguments",
+    [["train", "model.lamb=1"], ["model.lamb=1"], ["-m", "model.lamb=1"], ["finetune", "model.lamb=1"]],
+)
 def test_settings_go_to_training_whether_it_is_named_or_not(arguments, run_without_torch):
     done = run_without_torch("-c", RUN, *arguments)
     assert done.returncode == 1
