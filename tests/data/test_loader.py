@@ -61,18 +61,25 @@ def test_there_are_as_many_batches_as_the_length_says(n, batch_size, drop_last):
     assert sum(sizes) == (n // batch_size * batch_size if drop_last else n)
 
 
-@pytest.mark.parametrize("n", [7, 8, 9, 100, 101, 127, 129])
+@pytest.mark.parametrize("n", [1, 7, 8, 9, 100, 101, 127, 129])
 @pytest.mark.parametrize("world_size", [2, 3])
-@pytest.mark.parametrize("batch_size", [1, 4, 8])
-def test_processes_together_see_each_example_once_in_equally_many_batches(n, world_size, batch_size):
-    ranks = [loader(n, batch_size, rank=r, world_size=world_size) for r in range(world_size)]
+@pytest.mark.parametrize(("batch_size", "drop_last"), [(1, False), (4, False), (8, False), (4, True)])
+def test_processes_share_the_batches_of_one(n, world_size, batch_size, drop_last):
+    one = loader(n, batch_size * world_size, drop_last=drop_last)
+    settings = {"world_size": world_size, "drop_last": drop_last}
+    ranks = [loader(n, batch_size, rank=r, **settings) for r in range(world_size)]
     for epoch in range(2):
-        for rank in ranks:
-            rank.set_epoch(epoch)
-        batches = [list(rank) for rank in ranks]
-        assert len({len(b) for b in batches} | {len(ranks[0])}) == 1
-        seen = torch.cat([labels(b) for b in batches])
-        assert torch.equal(seen.sort().values, torch.arange(n))
+        for each in (one, *ranks):
+            each.set_epoch(epoch)
+        whole, *shares = (list(each) for each in (one, *ranks))
+        assert [len(share) for share in shares] == [len(whole)] * world_size == [len(one)] * world_size
+        for number, ((_, y), *parts) in enumerate(zip(whole, *shares)):
+            assert torch.equal(torch.cat([part for _, part in parts]), y)
+            sizes = [len(part) for _, part in parts]
+            assert max(sizes) - min(sizes) <= 1
+            means = [part.double().mean() if len(part) else torch.tensor(0.0) for _, part in parts]
+            weighted = [rank.weight(number) * mean for rank, mean in zip(ranks, means)]
+            torch.testing.assert_close(sum(weighted) / world_size, y.double().mean(), check_dtype=False)
 
 
 def test_an_epoch_goes_on_with_the_very_next_batch():

@@ -114,17 +114,22 @@ def test_batches_are_of_the_type_in_which_the_rows_are_read(tmp_path):
     assert torch.equal(x, torch.from_numpy(array))
 
 
-@pytest.mark.parametrize("n", [7, 8, 9, 100, 101, 127, 129])
+@pytest.mark.parametrize("n", [1, 7, 8, 9, 100, 101, 127, 129])
 @pytest.mark.parametrize("world_size", [2, 3])
 @pytest.mark.parametrize("batch_size", [1, 4, 8])
 def test_processes_together_see_each_row_once_in_equally_many_batches(loader, n, world_size, batch_size):
-    ranks = [loader(n, batch_size, rank=r, world_size=world_size) for r in range(world_size)]
+    settings = {"world_size": world_size, "labels": torch.arange(n)}
+    ranks = [loader(n, batch_size, rank=r, **settings) for r in range(world_size)]
     for epoch in range(2):
         for rank in ranks:
             rank.set_epoch(epoch)
         batches = [list(rank) for rank in ranks]
-        assert len({len(b) for b in batches} | {len(ranks[0])}) == 1
-        assert all(0 < len(x) <= max(batch_size, 2) for b in batches for (x,) in b)  # 2: see BlockLoader
+        assert {len(b) for b in batches} == {len(ranks[0])} == {-(-n // (batch_size * world_size))}
+        for number, parts in enumerate(zip(*batches)):
+            sizes = [len(x) for x, _ in parts]
+            assert max(sizes) - min(sizes) <= 1 and max(sizes) <= batch_size
+            weights = [rank.weight(number) for rank in ranks]
+            assert weights == pytest.approx([size * world_size / sum(sizes) for size in sizes])
         seen = torch.cat([rows(b) for b in batches])
         assert torch.equal(seen.sort().values, torch.arange(n))
 
@@ -132,15 +137,22 @@ def test_processes_together_see_each_row_once_in_equally_many_batches(loader, n,
 @pytest.mark.parametrize("n", [7, 100, 101])
 def test_processes_drop_the_same_number_of_last_rows(loader, n):
     ranks = [list(loader(n, 4, rank=r, world_size=3, drop_last=True)) for r in range(3)]
-    assert [len(b) for b in ranks] == [n // 3 // 4] * 3
+    assert [len(b) for b in ranks] == [n // 12] * 3
     assert all(len(x) == 4 for b in ranks for (x,) in b)
-    seen = torch.cat([rows(b) for b in ranks])
-    assert len(seen.unique()) == len(seen)
+    if n >= 12:
+        seen = torch.cat([rows(b) for b in ranks])
+        assert len(seen.unique()) == len(seen) == n // 12 * 12
 
 
-def test_fewer_rows_than_processes_are_refused(loader):
-    with pytest.raises(ValueError, match="2 examples cannot be shared among 3 processes"):
-        loader(2, world_size=3)
+def test_processes_read_no_rows_of_each_other(loader, monkeypatch):
+    read = []
+    original = StoredArray.read
+    monkeypatch.setattr(
+        StoredArray, "read", lambda self, a, b: read.extend(range(a, b)) or original(self, a, b)
+    )
+    for rank in range(3):
+        list(loader(101, 4, rank=rank, world_size=3))
+    assert sorted(read) == list(range(101))
 
 
 @pytest.mark.parametrize("shuffle", [True, False])

@@ -55,3 +55,29 @@ def test_the_first_step_and_term_that_is_not_finite_is_named(bad):
     add(history, [bad, bad, bad], step=9)
     with pytest.raises(NonFiniteLossError, match=r"train/reconstruction became (nan|inf) at step 8"):
         history.drain()
+
+
+def test_other_processes_than_before_go_on_with_the_same_averages():
+    whole, states = StepHistory(("loss", "penalty"), capacity=9), []
+    for parts in ([(1.0, 3), (2.0, 2)], [(5.0, 1), (0.0, 0)]):
+        mean = sum(value * n for value, n in parts) / sum(n for _, n in parts)
+        whole.add(
+            torch.tensor([mean, 9.0]), batch_size=sum(n for _, n in parts), step=0, unknown=("penalty",)
+        )
+    for rank in range(2):
+        history = StepHistory(("loss", "penalty"), capacity=9)
+        for step, parts in enumerate(([(1.0, 3), (2.0, 2)], [(5.0, 1), (0.0, 0)])):
+            value, n = parts[rank]
+            history.add(torch.tensor([value, 7.0]), batch_size=n, step=step, unknown=("penalty",))
+        states.append(history.state_dict())
+    assert [StepHistory.share(states, rank, 2) for rank in range(2)] == states
+    shares = [StepHistory.share(states, rank, 3) for rank in range(3)]
+    found = []
+    for state in shares:
+        history = StepHistory(("loss", "penalty"), capacity=9)
+        history.load_state_dict(state, torch.device("cpu"))
+        found.append(history.drain())
+    assert found == [{"loss": pytest.approx(whole.drain()["loss"])}, {}, {}]
+    states[1]["steps"] = [3, 4]
+    with pytest.raises(ValueError, match="of different steps"):
+        StepHistory.share(states, 0, 3)

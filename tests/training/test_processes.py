@@ -1,5 +1,6 @@
 """Processes that train together end together; the slow test, with two real ones, needs CONTRACTIVE_DDP=1."""
 
+import json
 import os
 import signal
 import subprocess
@@ -8,7 +9,9 @@ import time
 from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
+import torch
 from lightning.fabric.plugins.environments import LightningEnvironment
 from lightning.pytorch.strategies.launchers import _SubprocessScriptLauncher
 
@@ -115,3 +118,44 @@ def test_a_signal_to_the_second_process_alone_saves_and_ends_both(tmp_path):
     finally:
         if first.poll() is None:
             os.killpg(first.pid, signal.SIGKILL)
+
+
+TORCHRUN = [str(Path(sys.executable).with_name("torchrun")), "--nproc-per-node", "2"]
+
+
+@pytest.mark.skipif(os.environ.get("CONTRACTIVE_DDP") != "1", reason="two processes: set CONTRACTIVE_DDP=1")
+@pytest.mark.parametrize(
+    ("launch", "batch_size"),
+    [([sys.executable], 12), (TORCHRUN, 10)],
+    ids=["a last batch of 3 and 2", "torchrun, a last batch of 0 and 1"],
+)
+def test_two_processes_come_to_what_one_does(tmp_path, train, launch, batch_size):
+    draw = np.random.default_rng(0)
+    settings = ["data=array", "model.hidden=[8]", "logger=none", "probe=none", "callbacks=minimal"]
+    for name, n in {"path": 101, "val_path": 13, "test_path": 11}.items():
+        np.save(tmp_path / f"{name}.npy", draw.random((n, 6), dtype=np.float32))
+        settings.append(f"data.{name}={tmp_path / name}.npy")
+    settings += ["~callbacks.progress", "trainer.max_epochs=4", "trainer.log_every_n_steps=4"]
+    two = [*settings, "trainer=ddp", "trainer.accelerator=cpu", f"data.batch_size={batch_size}"]
+    program = str(Path(__file__).parents[2] / "train.py")
+    done = subprocess.run(
+        [*launch, program, *two, f"hydra.run.dir={tmp_path / 'two'}"],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=100,
+    )
+    assert done.returncode == 0, done.stderr
+    train(*settings, f"data.batch_size={2 * batch_size}", to="one")
+    runs = [tmp_path / name for name in ("one", "two")]
+    for which in ("best", "last"):
+        a, b = (torch.load(run / "checkpoints" / f"{which}.ckpt", weights_only=True) for run in runs)
+        torch.testing.assert_close(a["state_dict"], b["state_dict"], rtol=1e-6, atol=1e-7)
+    a, b = (json.loads((run / "metrics.json").read_text()) for run in runs)
+    assert {k: v for k, v in a.items() if k != "seconds"} == pytest.approx(
+        {k: v for k, v in b.items() if k != "seconds"}, rel=1e-6
+    )
+    a, b = (np.genfromtxt(run / "curves.csv", delimiter=",", names=True) for run in runs)
+    assert a.dtype.names == b.dtype.names and "trainloss" in a.dtype.names
+    for name in a.dtype.names:
+        np.testing.assert_allclose(a[name], b[name], rtol=1e-6)

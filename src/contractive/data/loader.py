@@ -16,9 +16,9 @@ class BatchLoader:
     A ``DataLoader`` as far as Lightning cares, without per-example Python.
 
     An epoch shows every example exactly once. Its order depends on ``seed`` and the epoch alone, not on
-    what else draws random numbers. Where several processes train together, each takes an equal run of the
-    epoch's order, shares that differ by one example at most. All take the same number of batches, a little
-    smaller where that is needed (or, where it is 1, one batch of 2), so that none waits for another.
+    what else draws random numbers. Several processes that train together share the batches of one whose
+    ``batch_size`` is that of all of them. Only in the last one do their shares differ, by one example: see
+    :meth:`weight`. One that has no example of it takes an empty batch, so that none waits for another.
 
     Args:
         n: how many examples there are.
@@ -27,9 +27,6 @@ class BatchLoader:
         seed: what the order depends on, besides the epoch.
         drop_last: whether a last batch that is smaller is left out.
         rank, world_size: which process of how many this is.
-
-    Raises:
-        ValueError: if there are fewer examples than processes.
     """
 
     batch_sampler = None  # Lightning asks for it wherever there is a sampler
@@ -45,17 +42,15 @@ class BatchLoader:
         rank: int = 0,
         world_size: int = 1,
     ) -> None:
-        if n < world_size:
-            raise ValueError(f"{n} examples cannot be shared among {world_size} processes")
         self.count = n
         self.batch_size = batch_size
         self.shuffle = shuffle
         self.seed = seed
-        self._share = range(n * rank // world_size, n * (rank + 1) // world_size)
-        smallest, largest = n // world_size, math.ceil(n / world_size)
-        self._length = smallest // batch_size if drop_last else min(math.ceil(largest / batch_size), smallest)
-        # Shares of one example more or less would else need different numbers of batches.
-        self._even = world_size > 1 and not drop_last
+        self.rank = rank
+        self.world_size = world_size
+        #: Examples in a batch of all processes.
+        self.together = batch_size * world_size
+        self._length = n // self.together if drop_last else math.ceil(n / self.together)
         self._epoch = 0
         self._first_batch = 0
         self._handed_out = 0
@@ -102,11 +97,24 @@ class BatchLoader:
         """The batches of the epoch from number ``first`` on, in the order that ``generator`` draws."""
         raise NotImplementedError
 
-    def _begin(self, batch: int) -> int:
-        """Where in the epoch's order a batch begins, which is where the one before it ends."""
-        if self._even:
-            return self._share.start + batch * len(self._share) // len(self)
-        return self._share.start + min(batch * self.batch_size, len(self._share))
+    def weight(self, batch: int) -> float:
+        """By what to multiply the mean over this process's share of a batch.
+
+        The mean of what all processes have then is that over all examples of the batch.
+        """
+        begin, end = self._share(batch, batch + 1)
+        return (end - begin) * self.world_size / self._size(batch)
+
+    def _size(self, batch: int) -> int:
+        """How many examples all processes together have in a batch."""
+        return min(self.together, self.count - batch * self.together)
+
+    def _share(self, first: int, after: int) -> tuple[int, int]:
+        """Where in the epoch's order the examples of this process begin and end, if of the batches from
+        ``first`` to before ``after`` each process takes one run."""
+        full, size = (after - 1 - first) * self.batch_size, self._size(after - 1)
+        begin, end = (full * r + size * r // self.world_size for r in (self.rank, self.rank + 1))
+        return first * self.together + begin, first * self.together + end
 
 
 class MemoryLoader(BatchLoader):
@@ -128,4 +136,4 @@ class MemoryLoader(BatchLoader):
         if self.shuffle:
             order = order[torch.randperm(len(order), generator=generator)]
         for batch in range(first, len(self)):
-            yield self.examples[order[self._begin(batch) : self._begin(batch + 1)]]
+            yield self.examples[order[slice(*self._share(batch, batch + 1))]]

@@ -21,8 +21,8 @@ class BlockLoader(BatchLoader):
     of all blocks in the buffer (at 4 MiB and 256 MiB: 64 places of the file), not of the whole file, and a
     split that fits into the buffer is shuffled completely. Otherwise the order is that of ``blocks``.
 
-    None of several processes reads the rows of another's share. In memory are the buffer, none without
-    shuffling, and what is gathered of each batch.
+    Of several processes each has a buffer of its own and reads no rows of another's. In memory are the
+    buffer, none without shuffling, and what is gathered of each batch.
 
     Args:
         stored: the array in its file.
@@ -33,7 +33,7 @@ class BlockLoader(BatchLoader):
         labels: ``(n,)``, of all rows of the file, or ``None``.
 
     Raises:
-        ValueError: if there are fewer rows than processes, or not one label for each row of the file.
+        ValueError: if there is not one label for each row of the file.
     """
 
     def __init__(
@@ -74,11 +74,10 @@ class BlockLoader(BatchLoader):
         seeds = torch.randint(2**62, (math.ceil(len(self) / per_buffer),), generator=generator).tolist()
         for buffer in range(first // per_buffer, len(seeds)):
             start, stop = buffer * per_buffer, min((buffer + 1) * per_buffer, len(self))
-            begin = self._begin(start)
-            rows = self._read(blocks, begin, self._begin(stop))
+            rows = self._read(blocks, *self._share(start, stop))
             order = torch.randperm(len(rows), generator=generator.manual_seed(seeds[buffer]))
-            for batch in range(max(first, start), stop):
-                places = slice(self._begin(batch) - begin, self._begin(batch + 1) - begin)
+            for batch in range(max(first, start) - start, stop - start):
+                places = slice(batch * self.batch_size, (batch + 1) * self.batch_size)
                 yield rows[order[places] if self.shuffle else places]
             del rows  # before the next buffer is read
 
@@ -97,4 +96,4 @@ class BlockLoader(BatchLoader):
             if self.labels is not None:
                 y.append(self.labels[place + after : end + after])
             place = end
-        return Examples(x, torch.cat(y) if self.labels is not None else None)
+        return Examples(x, None if self.labels is None else torch.cat([self.labels[:0], *y]))

@@ -1,14 +1,21 @@
 """What the training steps computed, kept on the device until it is time to look."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 
+Total = Callable[[Tensor], Tensor]
+
 
 class NonFiniteLossError(ArithmeticError):
     """A term of the loss became NaN or infinite."""
+
+
+def of_one(sums: Tensor) -> Tensor:
+    """The total where there is one process."""
+    return sums
 
 
 class StepHistory:
@@ -16,6 +23,9 @@ class StepHistory:
 
     Reading a number off a device waits for the device, and logging one costs as much as a small step: so
     the steps only write rows, and every ``capacity`` steps all of them are read at once.
+
+    Where several processes train together, each keeps its own rows and all read them at the same step, with a
+    ``total`` that sums a tensor up over all of them.
 
     >>> history = StepHistory(("loss", "penalty"), capacity=4)
     >>> history.add(torch.tensor([1.0, 2.0]), batch_size=1, step=0)
@@ -35,7 +45,8 @@ class StepHistory:
     def add(self, row: Tensor, *, batch_size: int, step: int, unknown: Collection[str] = ()) -> None:
         """Keep ``row``, the batch averages ``(terms,)`` of one step, without waiting for the device.
 
-        What the row holds for the terms in ``unknown`` was not measured, and counts for nothing.
+        What the row holds for the terms in ``unknown``, or of an empty batch, was not measured, and counts
+        for nothing.
         """
         self._rows.append(row)
         self._steps.append(step)
@@ -51,7 +62,7 @@ class StepHistory:
         """Whether the next row has no place before :meth:`drain`."""
         return len(self._steps) >= self.capacity
 
-    def drain(self) -> dict[str, float]:
+    def drain(self, total: Total = of_one) -> dict[str, float]:
         """Averages over the examples since the last call, of the terms that were measured.
 
         Raises:
@@ -62,12 +73,12 @@ class StepHistory:
         sums = torch.stack([(rows * sizes).sum(0), sizes.sum(0)])
         self._epoch_sums += sums
         self._rows, self._steps, self._sizes = [], [], []
-        return self._means(sums)
+        return self._means(total(sums))
 
-    def end_epoch(self) -> dict[str, float]:
+    def end_epoch(self, total: Total = of_one) -> dict[str, float]:
         """Averages over the examples of the epoch, which starts anew; :meth:`drain` first."""
         sums, self._epoch_sums = self._epoch_sums, torch.zeros_like(self._epoch_sums)
-        return self._means(sums)
+        return self._means(total(sums))
 
     def state_dict(self) -> dict[str, Any]:
         """All that is known of the epoch so far, for a run that goes on in its middle."""
@@ -86,6 +97,27 @@ class StepHistory:
             self._rows = list(state["rows"].to(device))
             self._steps, self._sizes = list(state["steps"]), list(state["sizes"])
             self._epoch_sums = state["sums"]
+
+    @staticmethod
+    def share(states: Sequence[dict[str, Any]], rank: int, world_size: int) -> dict[str, Any]:
+        """What a process goes on from: its own state. If there are not as many processes as states, it is all
+        together for the first of them, and the same steps without examples for the others.
+
+        Raises:
+            ValueError: if the states are not about the same steps.
+        """
+        if len(states) == world_size:
+            return states[rank]
+        first = states[0]
+        if any(state[name] != first[name] for state in states for name in ("terms", "steps")):
+            raise ValueError("the histories of its processes are of different steps")
+        shape = first["rows"].shape
+        sizes = torch.stack([torch.tensor(state["sizes"]).view(shape) for state in states])
+        rows = torch.stack([state["rows"].cpu() for state in states]).where(sizes > 0, 0.0)
+        examples, sums = sizes.sum(0), torch.stack([state["sums"] for state in states]).sum(0)
+        first = {**first, "rows": (rows * sizes).sum(0) / examples.clamp(min=1), "sums": sums}
+        mine = int(rank == 0)
+        return {**first, "sums": first["sums"] * mine, "sizes": (examples * mine).tolist()}
 
     @staticmethod
     def check_state(state: Any) -> None:

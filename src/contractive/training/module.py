@@ -10,6 +10,7 @@ import torch.distributed as dist
 from torch import Tensor
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 
+from contractive.data.loader import BatchLoader
 from contractive.nn.settings import Network
 from contractive.nn.stacking import copy_layers, stacked_settings
 from contractive.objective import loss, seed_step, warmed_up
@@ -18,7 +19,8 @@ from contractive.settings import names, prefixed
 from contractive.training.datamodule import DataModule
 from contractive.training.history import NonFiniteLossError, StepHistory
 from contractive.training.optimizers import make_optimizer, make_scheduler, replay
-from contractive.training.restoring import check_progress, check_state
+from contractive.training.processes import summed
+from contractive.training.restoring import DAMAGED, check_progress, check_state
 from contractive.training.scaling import ScaledByData
 from contractive.training.settings import PLATEAU, TERMS, Model, Optimizer, Scheduler, plain
 
@@ -185,10 +187,10 @@ class ContractiveAutoencoder(ScaledByData):
         saved = settings_of(checkpoint, path, type(self))
         check_shapes(self, checkpoint["state_dict"], path)
         check_progress(checkpoint, self.trainer)
-        # Each process goes on with its own, if there are as many as there were.
-        known = checkpoint.get("histories") or [checkpoint.get("history")]
-        same = len(known) == self.trainer.world_size
-        self._earlier = known[self.global_rank if same else 0] if same or self.global_rank == 0 else None
+        if "history" in checkpoint:
+            known = checkpoint.get("histories", [checkpoint["history"]])
+            with refusing(path, DAMAGED):
+                self._earlier = StepHistory.share(known, self.global_rank, self.trainer.world_size)
         self._other_rates = any(saved[name] != self.hparams[name] for name in ("optimizer", "scheduler"))
         if self._other_rates:
             checkpoint["lr_schedulers"] = []
@@ -204,6 +206,13 @@ class ContractiveAutoencoder(ScaledByData):
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """The loss of one batch; its terms go to the history, which is read every so many steps."""
         x, lam = inputs(batch), self._lam_now(batch_idx)
+        self.rates = {"lam": lam, "lr": self.trainer.optimizers[0].param_groups[0]["lr"]}
+        if not len(x):
+            nothing = torch.zeros(len(self.terms), device=self.device)
+            self._history.add(nothing, batch_size=0, step=self.global_step)
+            # The other processes wait for gradients of all weights.
+            trained = [weight for weight in self.parameters() if weight.requires_grad]
+            return torch.stack([weight.sum() for weight in trained]).sum() * 0
         # Without a weight the penalty is only looked at, at the last step before anybody sees it; of an epoch
         # whose length its loader does not know, at the first.
         last = self.trainer.num_training_batches - 1
@@ -214,8 +223,9 @@ class ContractiveAutoencoder(ScaledByData):
         unknown = [name for name in self.terms if name not in terms]
         row = torch.stack([terms.get(name, terms["loss"]).detach() for name in self.terms])
         self._history.add(row, batch_size=len(x), step=self.global_step, unknown=unknown)
-        self.rates = {"lam": lam, "lr": self.trainer.optimizers[0].param_groups[0]["lr"]}
-        return terms["loss"]
+        loader = self.trainer.train_dataloader
+        weight = loader.weight(batch_idx) if isinstance(loader, BatchLoader) else 1.0
+        return terms["loss"] if weight == 1.0 else terms["loss"] * weight
 
     def on_validation_epoch_start(self) -> None:
         """Begin new sums."""
@@ -224,6 +234,8 @@ class ContractiveAutoencoder(ScaledByData):
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Add up the terms of the objective at the full ``lam``, so that epochs of a warm-up compare."""
         x = inputs(batch)
+        if not len(x):
+            return
         # The same draws in every epoch, so that epochs compare.
         terms = self._terms(batch, self.lam, batch_idx)
         self._sums = self._sums + torch.stack([terms[name] for name in self.validated]) * len(x)
@@ -232,10 +244,11 @@ class ContractiveAutoencoder(ScaledByData):
     def on_validation_epoch_end(self) -> None:
         """Log the averages over the examples: to log each batch would cost more than to compute it."""
         stage = "test" if self.trainer.testing else "val"
-        means = {f"{stage}/{name}": mean for name, mean in zip(self.validated, self._sums / self._examples)}
-        # Where there are several processes, the averages of each count as much as it has examples.
-        weight = self._examples if self.trainer.world_size > 1 else 1
-        self.log_dict(means, batch_size=weight, sync_dist=True)
+        known = torch.cat([self._sums, self._sums.new_tensor([self._examples])])
+        *sums, examples = summed(self.trainer, known)
+        means = {f"{stage}/{name}": total / examples for name, total in zip(self.validated, sums)}
+        # In all processes they are the same already; Lightning asks for it.
+        self.log_dict(means, batch_size=1, sync_dist=True)
 
     on_test_epoch_start, test_step = on_validation_epoch_start, validation_step
     on_test_epoch_end = on_validation_epoch_end
@@ -263,11 +276,11 @@ class ContractiveAutoencoder(ScaledByData):
     def on_train_batch_end(self, *args: Any) -> None:
         """Log the averages of the last steps once there are enough of them."""
         if self._history.full:
-            self._log_steps(self._history.drain())
+            self._log_steps(self._history.drain(self._total))
 
     def on_train_epoch_end(self) -> None:
         """Log the averages of the epoch; stop, before anything is saved, if a term is not finite."""
-        rest, means = self._history.drain(), self._history.end_epoch()
+        rest, means = self._history.drain(self._total), self._history.end_epoch(self._total)
         # The few steps after the last full window would only make the curve zigzag.
         if rest == means:
             self._log_steps(rest)
@@ -291,6 +304,9 @@ class ContractiveAutoencoder(ScaledByData):
     def check_steps(self) -> None:
         """Raise ``NonFiniteLossError`` if a term of the steps since the last look was not finite."""
         self._history.check()
+
+    def _total(self, sums: Tensor) -> Tensor:
+        return summed(self.trainer, sums)
 
     def _terms(self, batch: Batch, lam: float, step: int, **options: Any) -> dict[str, Tensor]:
         """The objective of one batch, with the random numbers of a step."""

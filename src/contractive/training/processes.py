@@ -13,6 +13,7 @@ import torch
 import torch.distributed as dist
 from lightning import Trainer
 from lightning.pytorch.strategies.launchers import _SubprocessScriptLauncher
+from torch import Tensor
 
 from contractive.runs.directory import FIRST, started_by
 from contractive.training.signals import SIGNALS, Interrupted, Signals
@@ -76,6 +77,15 @@ def agreed(
     dist.all_reduce(told, op=dist.ReduceOp.MAX)
     number, time_to_save = told.tolist()
     return signal.Signals(number) if number else None, bool(time_to_save)
+
+
+def summed(trainer: Trainer, sums: Tensor) -> Tensor:
+    """The sum over all processes, each of which has to ask at the same step."""
+    if trainer.world_size == 1 or not dist.is_initialized():
+        return sums
+    told = sums.to(trainer.strategy.root_device, copy=True)
+    dist.all_reduce(told)
+    return told.to(sums.device)
 
 
 class _Others:
