@@ -1,15 +1,20 @@
 """Heads: their objective by hand, what of a run they take over, and that they go on as if never stopped."""
 
 import json
+from dataclasses import replace
+from functools import partial
 
 import pytest
 import torch
 import torch.nn.functional as F
 from torch import nn
 
+from contractive import penalties
+from contractive.data.labels import UNKNOWN
 from contractive.runs.checkpoints import load_autoencoder, read_checkpoint
-from contractive.training import fit
+from contractive.training import classifier, fit
 from contractive.training.classifier import Classifier
+from contractive.training.datamodule import DataModule
 from contractive.training.fitting import figures_again
 from contractive.training.module import ContractiveAutoencoder
 from contractive.training.recording import load_settings
@@ -47,6 +52,132 @@ def test_a_step_is_that_of_plain_torch_on_the_examples_with_labels():
     assert terms["error"].item() == pytest.approx(100 * wrong, rel=1e-6)
 
 
+@pytest.fixture
+def double():
+    torch.set_default_dtype(torch.float64)
+    yield
+    torch.set_default_dtype(torch.float32)
+
+
+def with_terms(**head):
+    """A classifier in training whose batch normalisation has seen some batches, and a batch for it."""
+    torch.manual_seed(0)
+    head = {"hidden": [5], "batch_norm": True, **head}
+    model = Classifier((6,), classes=3, head=head, hidden=[4], activation="sigmoid").train()
+    for _ in range(3):
+        model._terms((torch.rand(8, 6), torch.zeros(8, dtype=torch.long)), 0.0, 0)
+    return model, torch.rand(4, 6), torch.tensor([2, UNKNOWN, 0, 1])
+
+
+def derivatives(model, x, outputs=lambda logits: logits):
+    """``∂o/∂x`` of each example by ``jacrev``, through layers written out as they are in use."""
+    below, first, norm, last = model.encoder[1], model.head.layers[0], model.head.norms[0], model.head.last
+
+    def one(x):
+        hidden = first(below(x).sigmoid())
+        hidden = (hidden - norm.running_mean) / (norm.running_var + norm.eps).sqrt() * norm.weight + norm.bias
+        return outputs(last(hidden.relu()))
+
+    return torch.stack([torch.func.jacrev(one)(each) for each in x])
+
+
+def frobenius(model, x):
+    return derivatives(model, x).square().sum((1, 2))
+
+
+def frobenius_of_probabilities(model, x):
+    return derivatives(model, x, lambda logits: logits.softmax(0)).square().sum((1, 2))
+
+
+def spectral(model, x):
+    return torch.linalg.matrix_norm(derivatives(model, x), 2).square()
+
+
+def check_term(model, batch, name, weight, wanted):
+    """Value and gradient of one step: those of the cross-entropy and, so weighted, the wanted term.
+
+    Dropout is on in the step, and off in the term.
+    """
+    state = {key: value.clone() for key, value in model.state_dict().items()}
+    terms = model._terms(batch, 0.0, 7)
+    terms["loss"].backward()
+    weights = {key: each for key, each in model.named_parameters() if each.requires_grad}
+    found = {key: each.grad.clone() for key, each in weights.items()}
+    # The term is taken after the batch has moved the running statistics.
+    value = wanted(model, batch[0]).mean()
+    model.zero_grad()
+    (weight * value).backward()
+    extra = {
+        key: torch.zeros(each.shape) if each.grad is None else each.grad.clone()
+        for key, each in weights.items()
+    }
+    model.zero_grad()
+    model.load_state_dict(state)
+    model.chosen = replace(model.chosen, contraction="none", lam=0.0)
+    plain = model._terms(batch, 0.0, 7)["loss"]
+    plain.backward()
+    assert terms[name].item() == pytest.approx(value.item(), rel=1e-9)
+    assert terms["loss"].item() == pytest.approx((plain + weight * value).item(), rel=1e-9)
+    assert max(each.abs().max() for each in extra.values()) > 1e-5
+    for key, each in weights.items():
+        own = 0 if each.grad is None else each.grad
+        assert torch.allclose(found[key], own + extra[key], rtol=1e-7, atol=1e-11), key
+
+
+@pytest.mark.usefixtures("double")
+@pytest.mark.parametrize(
+    ("of", "wanted"), [("logits", frobenius), ("probabilities", frobenius_of_probabilities)]
+)
+def test_the_outputs_contract_as_jacrev_says(of, wanted):
+    dropping = {"dropout": 0.4, "dropout_input": 0.3}
+    model, x, y = with_terms(contraction="frobenius", outputs=of, lam=0.3, **dropping)
+    check_term(model, (x, y), "contraction", 0.3, wanted)
+
+
+@pytest.mark.usefixtures("double")
+def test_the_worst_direction_contracts_as_jacrev_says(monkeypatch):
+    enough = partial(penalties.spectral_penalty, iterations=150)
+    monkeypatch.setattr(classifier, "spectral_penalty", enough)
+    model, x, y = with_terms(contraction="spectral", lam=0.3, dropout=0.4)
+    check_term(model, (x, y), "contraction", 0.3, spectral)
+
+
+@pytest.mark.usefixtures("double")
+def test_the_worst_direction_of_probabilities_is_the_virtual_adversarial_one(monkeypatch):
+    def fisher(model, x):
+        p = model.eval().logits(x).softmax(1)
+        j = derivatives(model, x)
+        information = torch.diag_embed(p) - p[:, :, None] * p[:, None]
+        return torch.linalg.matrix_norm(j.mT @ information @ j, 2)
+
+    enough = partial(penalties.spectral_penalty, iterations=150)
+    monkeypatch.setattr(classifier, "spectral_penalty", enough)
+    model, x, y = with_terms(contraction="spectral", outputs="probabilities", lam=0.3)
+    term = model._terms((x, y), 0.0, 7)["contraction"]
+    assert term.item() == pytest.approx(fisher(model, x).mean().item(), rel=1e-9)
+
+
+def test_a_contraction_without_weight_is_looked_at_alone():
+    model, x, y = with_terms(contraction="frobenius")
+    terms = model._terms((x, y), 0.0, 0)
+    assert terms["contraction"].item() > 0 and not terms["contraction"].requires_grad
+    assert terms["loss"] is terms["cross_entropy"]
+    assert "contraction" not in model._terms((x, y), 0.0, 0, unweighted=False)
+
+
+def test_examples_that_lost_their_label_have_none():
+    data = DataModule(source="digits", labels=50, seed=0)
+    data.setup()
+    train = data.split("train")
+    x, y = train.x, train.y
+    assert (y != UNKNOWN).sum() == 50 < len(y)
+    model = Classifier((1, 8, 8), classes=10, hidden=[12])
+    terms = model._terms((x, y), 0.0, 0)
+    logits, y = model.logits(x[y != UNKNOWN]), y[y != UNKNOWN]
+    assert terms["loss"].item() == pytest.approx(F.cross_entropy(logits, y).item(), rel=1e-5)
+    assert terms["error"].item() == pytest.approx(100 * (logits.argmax(1) != y).double().mean().item())
+
+
 def test_it_begins_with_the_encoder_its_network_and_its_data(encoder, tmp_path):
     run = fit(settings(encoder, frozen=True), directory=tmp_path)
     before = load_autoencoder(encoder / "checkpoints/best.ckpt")
@@ -77,12 +208,14 @@ def test_the_figures_are_found_again_to_the_last_digit(encoder, tmp_path):
 
 def test_it_goes_on_as_if_never_stopped(encoder, tmp_path):
     head = {"hidden": [8], "batch_norm": True, "dropout": 0.3, "dropout_input": 0.1}
+    head |= {"contraction": "spectral", "outputs": "probabilities", "lam": 0.1}
     whole = fit(settings(encoder, 3, **head), directory=tmp_path / "whole")
     fit(settings(encoder, 1, **head), directory=tmp_path / "parts")
     resumed = {"ckpt_path": str(tmp_path / "parts/checkpoints/last.ckpt"), "model": {"hidden": [12]}}
     parts = fit({**settings(encoder, 3, **head), **resumed}, directory=tmp_path / "parts")
     ours, theirs = (read_checkpoint(run.last)["state_dict"] for run in (parts, whole))
     assert all(torch.equal(ours[name], theirs[name]) for name in theirs)
+    assert parts.metrics["val/contraction"] == whole.metrics["val/contraction"] > 0
 
 
 def test_two_encoders_become_one_deep_one(encoder, tmp_path):
@@ -102,6 +235,7 @@ def test_two_encoders_become_one_deep_one(encoder, tmp_path):
         ({"model": {"hidden": [5]}}, "model.hidden: the network is that of encoder="),
         ({"encoder": "nowhere"}, "encoder: there is no run 'nowhere'"),
         ({"head": {}}, "only a head takes one"),
+        ({"head": {"enabled": True, "lam": 0.1}}, "head.lam=0.1 has nothing to weigh while contraction=none"),
         ({"data": {"source": "mnist", "root": "nowhere"}}, "nowhere"),
     ],
 )

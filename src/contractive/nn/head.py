@@ -28,19 +28,28 @@ class Head(nn.Module):
         self.norms = nn.ModuleList(nn.BatchNorm1d(size) for size in hidden if batch_norm)
         self.last = nn.Linear(sizes[-1], classes)
 
-    def forward(self, code: Tensor, share: float = 0.0, generator: torch.Generator | None = None) -> Tensor:
+    def forward(
+        self,
+        code: Tensor,
+        share: float = 0.0,
+        generator: torch.Generator | None = None,
+        *,
+        settled: bool = False,
+    ) -> Tensor:
         """The logits ``(batch, classes)`` of codes ``(batch, inputs)``.
 
         Args:
             code: of the encoder.
             share: of the code and of the hidden units that is left out.
             generator: the source of what is left out.
+            settled: whether batches are normalised by what is known of those before, as they are in use.
         """
         for number, layer in enumerate(self.layers):
             code = layer(dropped(code, share, generator))
             # One example has no spread: a last batch of one takes what is known of those before.
             if self.norms:
-                code = self.norms[number](code) if len(code) > 1 else _normalised(self.norms[number], code)
+                known = settled or len(code) == 1
+                code = _normalised(self.norms[number], code) if known else self.norms[number](code)
             code = code.relu()
         logits: Tensor = self.last(dropped(code, share, generator))
         return logits

@@ -3,14 +3,16 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from contractive.nn import head as heads
+from contractive.penalties import contraction_penalty, spectral_penalty
 from contractive.settings import prefixed
 from contractive.training.datamodule import DataModule
 from contractive.training.module import Batch, ContractiveAutoencoder, inputs
-from contractive.training.settings import Head, plain
+from contractive.training.settings import PROBABILITIES, Head, plain
 
 TERMS = ("loss", "cross_entropy", "error")
 
@@ -21,6 +23,12 @@ class Classifier(ContractiveAutoencoder):
     Minimises the cross-entropy, averaged over those examples of a batch that have a label. ``error`` is the
     share of them, in per cent, whose most likely class is another; the best epoch has the lowest on
     validation, the first of several. The decoder stays as it is.
+
+    With ``head.contraction`` the loss has ``head.lam`` times ``contraction`` as well, the average over all
+    examples, with labels or without, of what the derivative of the outputs in the scaled inputs comes to:
+    its squared Frobenius norm, exact, at a backward pass for each class; or its largest squared singular
+    value, see :func:`contractive.spectral_penalty`, for probabilities the virtual adversarial term. It is
+    taken where nothing is left out and batches are normalised by what is known of those before.
 
     Args:
         input_shape: shape of one example.
@@ -36,18 +44,22 @@ class Classifier(ContractiveAutoencoder):
     """
 
     monitor = "val/error"
-    terms = validated = TERMS
 
     def __init__(
         self, input_shape: Sequence[int], classes: int, head: Mapping[str, Any] | None = None, **settings: Any
     ) -> None:
-        super().__init__(input_shape, **settings)
         with prefixed("head."):
             self.chosen = Head.of(head or {})
+        super().__init__(input_shape, **settings)
         self.head = heads.Head(self.code_size, self.chosen.hidden, classes, batch_norm=self.chosen.batch_norm)
         self.decoder.requires_grad_(False)
         self.encoder.requires_grad_(not self.chosen.frozen)
         self.hparams["classes"], self.hparams["head"] = classes, plain(vars(self.chosen))
+
+    @property
+    def terms(self) -> tuple[str, ...]:
+        """Names of the terms of the objective, the loss first."""
+        return TERMS if self.chosen.contraction == "none" else (*TERMS, "contraction")
 
     def begin_with(self, encoder: ContractiveAutoencoder) -> None:
         """Take the weights of a trained autoencoder, and its scaling.
@@ -74,13 +86,15 @@ class Classifier(ContractiveAutoencoder):
         result: Tensor = self.head(self.encoder(self.scale(x)))
         return result
 
-    def _terms(self, batch: Batch, lam: float, step: int, **options: Any) -> dict[str, Tensor]:
+    def _terms(
+        self, batch: Batch, lam: float, step: int, unweighted: bool = True, **options: Any
+    ) -> dict[str, Tensor]:
         """The objective of one batch, with the random numbers of a step."""
         if isinstance(batch, Tensor) or len(batch) < 2:
             raise ValueError("a head is trained and tested on examples with labels, and these have none")
         x, y = self.scale(inputs(batch)), batch[1]
         # Drawn for the step, so that a run that goes on draws them again.
-        generator = self._seeded(step) if self.training else None
+        generator = self._seeded(step)
         drop = (self.chosen.dropout_input, self.chosen.dropout) if self.training else (0.0, 0.0)
         code = self.encoder(heads.dropped(x, drop[0], generator))
         logits = self.head(code, drop[1], generator)
@@ -89,7 +103,27 @@ class Classifier(ContractiveAutoencoder):
         losses = F.cross_entropy(logits, y.where(known, -1), ignore_index=-1, reduction="sum")
         wrong = (logits.argmax(1) != y) & known
         entropy = losses / count
-        return {"loss": entropy, "cross_entropy": entropy, "error": 100 * wrong.sum() / count}
+        terms = {"loss": entropy, "cross_entropy": entropy, "error": 100 * wrong.sum() / count}
+        # After what is drawn for dropout, and after the batch is known to what normalises it.
+        weight = self.chosen.lam
+        if self.chosen.contraction != "none" and (weight > 0 or unweighted):
+            with torch.set_grad_enabled(weight > 0 and torch.is_grad_enabled()):
+                terms["contraction"] = self._contraction(x, generator).mean()
+            if weight > 0:
+                terms["loss"] = terms["loss"] + weight * terms["contraction"]
+        return terms
+
+    def _contraction(self, x: Tensor, generator: torch.Generator) -> Tensor:
+        """What the derivative of the outputs comes to at each of the scaled inputs."""
+
+        def logits(x: Tensor) -> Tensor:
+            return self.head(self.encoder(x), settled=True)
+
+        of_probabilities = self.chosen.outputs == PROBABILITIES
+        if self.chosen.contraction == "spectral":
+            return spectral_penalty(logits, x, of_probabilities=of_probabilities, generator=generator)[1]
+        outputs = (lambda x: logits(x).softmax(1)) if of_probabilities else logits
+        return contraction_penalty(outputs, x, "exact")[1]
 
 
 def classes_of(data: DataModule) -> int:

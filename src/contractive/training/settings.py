@@ -25,6 +25,8 @@ MONITORED = tuple(f"{stage}/{term}" for stage in STAGES for term in TERMS)
 # What is measured when training is over, where there are labels.
 PROBED = tuple(f"{stage}/{name}" for stage in STAGES for name in ("probe_error", "knn_error", "probe_r2"))
 ERRORS = tuple(f"{stage}/error" for stage in STAGES)  # of a head, in per cent
+CONTRACTIONS = ("none", "frobenius", "spectral")  # of a head's outputs
+LOGITS, PROBABILITIES = "logits", "probabilities"
 METRICS = (*MONITORED, *ERRORS, *PROBED)
 # By which runs are compared, those that decide first.
 DECIDING = (
@@ -143,6 +145,20 @@ class Head(Settings):
     frozen: bool = setting(False, "whether the encoder stays as it is")
     dropout_input: float = setting(0.0, "share of the inputs that is left out at a step", low=0, high=0.99)
     dropout: float = setting(0.0, "the same of the code and of the hidden units", low=0, high=0.99)
+    contraction: str = setting(
+        "none",
+        "what of the derivative of the outputs is kept small: frobenius, all of it; spectral, its"
+        " worst direction",
+        choices=CONTRACTIONS,
+    )
+    lam: float = setting(0.0, "weight of that contraction, with labels and without", low=0)
+    outputs: str = setting(LOGITS, "what is meant by outputs there", choices=(LOGITS, PROBABILITIES))
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.lam > 0 and self.contraction == "none":
+            others = " or ".join(CONTRACTIONS[1:])
+            raise ValueError(f"lam={self.lam:g} has nothing to weigh while contraction=none: choose {others}")
 
 
 @dataclass
