@@ -104,7 +104,7 @@ def test_an_epoch_that_was_read_to_its_last_batch_is_over():
     iterator = iter(batches)
     for _ in range(len(batches)):
         next(iterator)
-    assert batches.state_dict() == {"batch": 0}
+    assert batches.state_dict()["batch"] == 0
     assert len(labels(batches)) == 100
 
 
@@ -112,3 +112,27 @@ def test_an_epoch_that_was_left_early_does_not_go_on_in_the_next():
     batches = loader(shuffle=False)
     next(iter(batches))
     assert torch.equal(labels(batches), torch.arange(100))
+
+
+def test_other_processes_go_on_within_an_epoch_if_they_share_the_same_batches():
+    whole = list(loader(100, 16))
+    stopped = loader(100, 8, rank=1, world_size=2)
+    iterator = iter(stopped)
+    next(iterator), next(iterator)
+    resumed = loader(100, 16)
+    resumed.load_state_dict(stopped.state_dict())
+    assert torch.equal(labels(resumed), labels(whole[2:]))
+
+
+@pytest.mark.parametrize("other", [{"batch_size": 4}, {"world_size": 2}, {"n": 99}])
+def test_other_batches_do_not_go_on_within_an_epoch(other):
+    stopped, resumed = loader(), loader(**other)
+    iterator = iter(stopped)
+    next(iterator)
+    with pytest.raises(
+        ValueError, match=r"of 100 examples in batches of 8, and this one is of .*: go on with"
+    ):
+        resumed.load_state_dict(stopped.state_dict())
+    assert len(list(iterator)) == len(stopped) - 1
+    resumed.load_state_dict(stopped.state_dict())  # at an epoch's end any may take over
+    assert len(list(resumed)) == len(resumed)

@@ -169,12 +169,23 @@ def test_an_epoch_goes_on_with_the_very_next_batch(loader, shuffle, world_size):
         head = [next(iterator) for _ in range(done)]
         resumed = loader(**settings)
         resumed.load_state_dict(stopped.state_dict())
-        assert resumed.state_dict() == {"batch": done}
+        assert resumed.state_dict()["batch"] == done
         iterator = iter(resumed)  # as Lightning does: iter() first, then the epoch
         resumed.set_epoch(2)
         assert torch.equal(torch.cat([rows(head), rows(iterator)]), order)
         resumed.set_epoch(3)
         assert len(rows(resumed)) == len(order)
+
+
+@pytest.mark.parametrize("other", [{"batch_size": 2, "world_size": 2}, {"buffer_bytes": 0}])
+def test_rows_that_other_buffers_would_shuffle_do_not_go_on_within_an_epoch(loader, other):
+    stopped = loader()
+    next(iter(stopped))
+    with pytest.raises(ValueError, match=r"4 of them in 1 buffers, and this one is of .*: go on with"):
+        loader(**other).load_state_dict(stopped.state_dict())
+    in_order = loader(shuffle=False)
+    next(iter(in_order))
+    loader(shuffle=False, **other).load_state_dict(in_order.state_dict())
 
 
 def test_resuming_does_not_read_the_buffers_before(loader, monkeypatch):
@@ -191,7 +202,7 @@ def test_an_epoch_that_was_read_to_its_last_batch_is_over(loader):
     iterator = iter(loader)
     for _ in range(len(loader)):
         next(iterator)
-    assert loader.state_dict() == {"batch": 0}
+    assert loader.state_dict()["batch"] == 0
     assert len(rows(loader)) == 103
 
 

@@ -9,6 +9,10 @@ from torch import Tensor
 
 from contractive.data.examples import Examples
 
+AS_BEFORE = (
+    "go on with the same data, batch_size and number of processes, or from a checkpoint of an epoch's end"
+)
+
 
 class BatchLoader:
     """Batches ``(x,)`` or ``(x, y)``, ``x`` in the type in which it is stored.
@@ -50,6 +54,8 @@ class BatchLoader:
         self.world_size = world_size
         #: Examples in a batch of all processes.
         self.together = batch_size * world_size
+        #: What the batches of an epoch depend on, besides the seed.
+        self.layout = f"{n} examples in batches of {self.together}"
         self._length = n // self.together if drop_last else math.ceil(n / self.together)
         self._epoch = 0
         self._first_batch = 0
@@ -75,21 +81,27 @@ class BatchLoader:
             self._handed_out = number + 1
             yield (batch.x,) if batch.y is None else (batch.x, batch.y)
 
-    def state_dict(self) -> dict[str, int]:
-        """How many batches of the epoch have been handed out; 0 where it is complete."""
-        return {"batch": self._handed_out % max(len(self), 1)}
+    def state_dict(self) -> dict[str, Any]:
+        """How many batches of the epoch have been handed out, 0 where it is complete; and of which."""
+        return {"batch": self._handed_out % max(len(self), 1), "layout": self.layout}
 
-    def load_state_dict(self, state: dict[str, int]) -> None:
+    def load_state_dict(self, state: dict[str, Any]) -> None:
         """Start the next epoch with the very next batch.
 
         Raises:
-            ValueError: if there are not so many batches in an epoch.
+            ValueError: if there are not so many batches in an epoch, or if they are others: some examples
+                would be shown twice, and some not at all.
         """
         batch = state.get("batch")
         if not isinstance(batch, int) or not 0 <= batch <= len(self):
             raise ValueError(
-                f"it stopped after {batch!r:.20} batches of an epoch, and there are {len(self)}:"
-                " go on with the same data and batch_size, or from a checkpoint of an epoch's end"
+                f"it stopped after {batch!r:.20} batches of an epoch, and there are {len(self)}: {AS_BEFORE}"
+            )
+        layout = state.get("layout", self.layout)
+        if batch and layout != self.layout:
+            raise ValueError(
+                f"it stopped within an epoch of {layout!s:.100}, and this one is of {self.layout}:"
+                f" {AS_BEFORE}"
             )
         self._first_batch = self._handed_out = batch
 

@@ -61,6 +61,8 @@ class BlockLoader(BatchLoader):
         # Of each row the buffer also holds its place in the permutation and its number, 8 bytes each.
         in_buffer = buffer_bytes // (batch_size * (stored.row_bytes + 16))
         self.batches_per_buffer = max(1, in_buffer) if shuffle else 1
+        if shuffle:
+            self.layout += f", {self.batches_per_buffer} of them in {self.world_size} buffers"
 
     def _block_sizes(self, blocks: Tensor) -> Tensor:
         return (len(self.stored) - blocks * self.rows_per_block).clamp(max=self.rows_per_block)

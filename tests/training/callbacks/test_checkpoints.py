@@ -6,11 +6,15 @@ import signal
 
 import pytest
 import torch
+from lightning import Trainer
 from lightning.pytorch.callbacks import Callback
 
 from benchmarks.crash import content, differences
+from contractive import ContractiveAutoencoder, DataModule
 from contractive.training import fit
+from contractive.training.callbacks.checkpoints import Checkpoints
 from contractive.training.callbacks.record import Record
+from contractive.training.signals import Signals
 
 TINY = {
     "model": {"hidden": [8]},
@@ -205,3 +209,21 @@ def test_what_is_only_looked_at_is_left_at_once(tmp_path):
     with pytest.raises(SystemExit):
         fit(TINY, directory=tmp_path, callbacks=[tested])
     assert not tested.ended
+
+
+def test_other_batches_do_not_go_on_within_an_epoch(tmp_path):
+    stopped(TINY, tmp_path, "on_train_batch_start", 2, signal.SIGINT)
+    other = TINY | {"data": TINY["data"] | {"batch_size": 128}}
+    said = r"last.ckpt.* within an epoch of 1437 examples in batches of 256, .* in batches of 128: go on with"
+    with pytest.raises(ValueError, match=said):
+        resumed(other, tmp_path)
+
+
+def test_a_trainer_that_cannot_keep_the_best_epoch_is_refused_before_it_trains(tmp_path):
+    with Signals() as signals:
+        trainer = Trainer(
+            callbacks=[Checkpoints(300, signals)], max_epochs=1, accelerator="cpu", default_root_dir=tmp_path
+        )
+        with pytest.raises(ValueError, match=r"by TorchCheckpointIO: Trainer\(plugins=\[PairedCheckpointIO"):
+            trainer.fit(ContractiveAutoencoder((1, 8, 8), hidden=[8]), DataModule("digits"))
+    assert trainer.global_step == 0

@@ -49,7 +49,17 @@ class Checkpoints(Checkpoint):
         self._validated: dict[str, float] = progress["validated"]
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        """Find the folder: whatever loggers there are, it is the run's."""
+        """Find the folder: whatever loggers there are, it is the run's.
+
+        Raises:
+            ValueError: if the trainer cannot keep the best epoch in memory.
+        """
+        files = trainer.strategy.checkpoint_io
+        if not isinstance(files, PairedCheckpointIO):
+            raise ValueError(
+                f"Checkpoints saves by PairedCheckpointIO, and this trainer by {type(files).__name__}:"
+                " Trainer(plugins=[PairedCheckpointIO()]), from contractive.training.checkpoint_io"
+            )
         self._folder = Path(trainer.default_root_dir).absolute() / FOLDER
 
     def _listen(self, trainer: Trainer, pl_module: LightningModule) -> None:
