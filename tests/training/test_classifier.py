@@ -113,7 +113,7 @@ def check_term(model, batch, name, weight, wanted):
     }
     model.zero_grad()
     model.load_state_dict(state)
-    model.chosen = replace(model.chosen, contraction="none", lam=0.0)
+    model.chosen = replace(model.chosen, contraction="none", lam=0.0, tangents=0, beta=0.0)
     plain = model._terms(batch, 0.0, 7)["loss"]
     plain.backward()
     assert terms[name].item() == pytest.approx(value.item(), rel=1e-9)
@@ -157,6 +157,19 @@ def test_the_worst_direction_of_probabilities_is_the_virtual_adversarial_one(mon
     assert term.item() == pytest.approx(fisher(model, x).mean().item(), rel=1e-9)
 
 
+@pytest.mark.usefixtures("double")
+def test_the_logits_keep_still_along_the_tangents_that_the_encoder_brought():
+    model, x, y = with_terms(tangents=2, beta=0.3, dropout=0.4)
+    brought = ContractiveAutoencoder((6,), hidden=[4], activation="sigmoid")
+    model.begin_with(brought)
+    with torch.no_grad():
+        model.encoder[1].weight.add_(torch.randn(4, 6))
+    jacobians = torch.stack([torch.func.jacrev(lambda x: brought.encoder(x[None])[0])(each) for each in x])
+    leading = torch.linalg.svd(jacobians).Vh[:, :2].detach()
+    moved = lambda model, x: (derivatives(model, x) @ leading.mT).square().sum((1, 2))  # noqa: E731
+    check_term(model, (x, y), "tangents", 0.3, moved)
+
+
 def test_a_contraction_without_weight_is_looked_at_alone():
     model, x, y = with_terms(contraction="frobenius")
     terms = model._terms((x, y), 0.0, 0)
@@ -179,7 +192,7 @@ def test_examples_that_lost_their_label_have_none():
 
 
 def test_it_begins_with_the_encoder_its_network_and_its_data(encoder, tmp_path):
-    run = fit(settings(encoder, frozen=True), directory=tmp_path)
+    run = fit(settings(encoder, frozen=True, tangents=2), directory=tmp_path)
     before = load_autoencoder(encoder / "checkpoints/best.ckpt")
     after = load_autoencoder(run.best)
     assert run.model.hparams["hidden"] == [12]
@@ -209,12 +222,16 @@ def test_the_figures_are_found_again_to_the_last_digit(encoder, tmp_path):
 def test_it_goes_on_as_if_never_stopped(encoder, tmp_path):
     head = {"hidden": [8], "batch_norm": True, "dropout": 0.3, "dropout_input": 0.1}
     head |= {"contraction": "spectral", "outputs": "probabilities", "lam": 0.1}
+    head |= {"tangents": 3, "beta": 0.01}
     whole = fit(settings(encoder, 3, **head), directory=tmp_path / "whole")
     fit(settings(encoder, 1, **head), directory=tmp_path / "parts")
     resumed = {"ckpt_path": str(tmp_path / "parts/checkpoints/last.ckpt"), "model": {"hidden": [12]}}
     parts = fit({**settings(encoder, 3, **head), **resumed}, directory=tmp_path / "parts")
     ours, theirs = (read_checkpoint(run.last)["state_dict"] for run in (parts, whole))
     assert all(torch.equal(ours[name], theirs[name]) for name in theirs)
+    brought = load_autoencoder(encoder / "checkpoints/best.ckpt").encoder[1].weight
+    assert torch.equal(theirs["pretrained.1.weight"], brought)
+    assert parts.metrics["val/tangents"] == whole.metrics["val/tangents"] > 0
     assert parts.metrics["val/contraction"] == whole.metrics["val/contraction"] > 0
 
 
@@ -236,6 +253,12 @@ def test_two_encoders_become_one_deep_one(encoder, tmp_path):
         ({"encoder": "nowhere"}, "encoder: there is no run 'nowhere'"),
         ({"head": {}}, "only a head takes one"),
         ({"head": {"enabled": True, "lam": 0.1}}, "head.lam=0.1 has nothing to weigh while contraction=none"),
+        ({"head": {"enabled": True, "beta": 0.1}}, "head.beta=0.1 has nothing to weigh while tangents=0"),
+        ({"head": {"enabled": True, "tangents": 13}}, "head.tangents=13: .* has 12 at most"),
+        (
+            {"encoder": None, "head": {"enabled": True, "tangents": 1}},
+            "tangents=1 are those .* name one, encoder=RUN",
+        ),
         ({"data": {"source": "mnist", "root": "nowhere"}}, "nowhere"),
     ],
 )

@@ -20,7 +20,7 @@ FORMAT = 1
 VERSION = "pytorch-lightning_version"
 REMEDY = "take the run's other checkpoint, or train again"
 
-HEAD = "head."  # with which the names of its weights begin
+HEAD = ("head.", "pretrained.")  # with which the names of what belongs to one begin
 NO_MODEL = "its settings are no model's"
 
 M = TypeVar("M", bound=Autoencoder)

@@ -1,14 +1,19 @@
 """A head on an encoder, trained with it on labels."""
 
 from collections.abc import Mapping, Sequence
+from copy import deepcopy
+from math import prod
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from contractive.diagnostics.tangents import tangents
+from contractive.jacobian.encoder import without_autocast
 from contractive.nn import head as heads
-from contractive.penalties import contraction_penalty, spectral_penalty
+from contractive.penalties import contraction_penalty, spectral_penalty, tangent_propagation_penalty
+from contractive.runs.checkpoints import HEAD
 from contractive.settings import prefixed
 from contractive.training.datamodule import DataModule
 from contractive.training.module import Batch, ContractiveAutoencoder, inputs
@@ -30,12 +35,21 @@ class Classifier(ContractiveAutoencoder):
     value, see :func:`contractive.spectral_penalty`, for probabilities the virtual adversarial term. It is
     taken where nothing is left out and batches are normalised by what is known of those before.
 
+    With ``head.tangents`` the loss has ``head.beta`` times ``tangents``, likewise: how the logits move along
+    the leading tangents of the encoder as it was before, see
+    :func:`contractive.tangent_propagation_penalty`. These are found anew for each batch, from a copy of that
+    encoder which a checkpoint keeps: to keep them instead would take ``head.tangents`` times the training
+    data, and data that stream have no place for them.
+
     Args:
         input_shape: shape of one example.
         classes: how many there are; labels are 0 up to it, and an example with a negative one has none.
         head: settings of :class:`contractive.training.settings.Head`.
         **settings: those of :class:`contractive.training.module.ContractiveAutoencoder`; what they say of
             the autoencoder's own objective is not used.
+
+    Raises:
+        ValueError: if a setting is not what it may be, or the encoder has not so many tangents.
 
     >>> import torch
     >>> model = Classifier((1, 8, 8), classes=10, head={"hidden": [5]}, hidden=[16])
@@ -54,12 +68,21 @@ class Classifier(ContractiveAutoencoder):
         self.head = heads.Head(self.code_size, self.chosen.hidden, classes, batch_norm=self.chosen.batch_norm)
         self.decoder.requires_grad_(False)
         self.encoder.requires_grad_(not self.chosen.frozen)
+        most = min(self.code_size, prod(self.input_shape))
+        if self.chosen.tangents > most:
+            raise ValueError(
+                f"head.tangents={self.chosen.tangents}: an encoder of {prod(self.input_shape)} inputs and a"
+                f" code of {self.code_size} has {most} at most"
+            )
+        if self.chosen.tangents:
+            self.pretrained = deepcopy(self.encoder).requires_grad_(False)
         self.hparams["classes"], self.hparams["head"] = classes, plain(vars(self.chosen))
 
     @property
     def terms(self) -> tuple[str, ...]:
         """Names of the terms of the objective, the loss first."""
-        return TERMS if self.chosen.contraction == "none" else (*TERMS, "contraction")
+        asked = {"contraction": self.chosen.contraction != "none", "tangents": self.chosen.tangents > 0}
+        return (*TERMS, *(name for name in asked if asked[name]))
 
     def begin_with(self, encoder: ContractiveAutoencoder) -> None:
         """Take the weights of a trained autoencoder, and its scaling.
@@ -67,7 +90,7 @@ class Classifier(ContractiveAutoencoder):
         Raises:
             ValueError: if it has another network, or scales its inputs where this one does not.
         """
-        own = {name: value for name, value in self.state_dict().items() if not name.startswith("head.")}
+        own = {name: value for name, value in self.state_dict().items() if not name.startswith(HEAD)}
         theirs = encoder.state_dict()
         if (encoder.scaler is None) != (self.scaler is None):
             raise ValueError(
@@ -79,6 +102,8 @@ class Classifier(ContractiveAutoencoder):
                 f" {self.input_shape}, or its network is another"
             )
         self.load_state_dict(theirs, strict=False)
+        if self.chosen.tangents:
+            self.pretrained.load_state_dict(self.encoder.state_dict())
         self.scaling_is_own = True
 
     def logits(self, x: Tensor) -> Tensor:
@@ -105,25 +130,38 @@ class Classifier(ContractiveAutoencoder):
         entropy = losses / count
         terms = {"loss": entropy, "cross_entropy": entropy, "error": 100 * wrong.sum() / count}
         # After what is drawn for dropout, and after the batch is known to what normalises it.
-        weight = self.chosen.lam
-        if self.chosen.contraction != "none" and (weight > 0 or unweighted):
-            with torch.set_grad_enabled(weight > 0 and torch.is_grad_enabled()):
-                terms["contraction"] = self._contraction(x, generator).mean()
+        further = {
+            "contraction": (self.chosen.lam, self._contraction),
+            "tangents": (self.chosen.beta, self._along_tangents),
+        }
+        for name in self.terms[len(TERMS) :]:
+            weight, measure = further[name]
+            if weight > 0 or unweighted:
+                with torch.set_grad_enabled(weight > 0 and torch.is_grad_enabled()):
+                    terms[name] = measure(x, generator).mean()
             if weight > 0:
-                terms["loss"] = terms["loss"] + weight * terms["contraction"]
+                terms["loss"] = terms["loss"] + weight * terms[name]
         return terms
+
+    def _settled(self, x: Tensor) -> Tensor:
+        """The logits of scaled inputs as they are in use, whatever the mode."""
+        return self.head(self.encoder(x), settled=True)
 
     def _contraction(self, x: Tensor, generator: torch.Generator) -> Tensor:
         """What the derivative of the outputs comes to at each of the scaled inputs."""
-
-        def logits(x: Tensor) -> Tensor:
-            return self.head(self.encoder(x), settled=True)
-
         of_probabilities = self.chosen.outputs == PROBABILITIES
         if self.chosen.contraction == "spectral":
-            return spectral_penalty(logits, x, of_probabilities=of_probabilities, generator=generator)[1]
-        outputs = (lambda x: logits(x).softmax(1)) if of_probabilities else logits
+            return spectral_penalty(self._settled, x, of_probabilities=of_probabilities, generator=generator)[
+                1
+            ]
+        outputs = (lambda x: self._settled(x).softmax(1)) if of_probabilities else self._settled
         return contraction_penalty(outputs, x, "exact")[1]
+
+    def _along_tangents(self, x: Tensor, generator: torch.Generator) -> Tensor:
+        """How the logits move along the tangents of the pretrained encoder, at each of the scaled inputs."""
+        with without_autocast(x):  # no decomposition has half precision
+            _, directions = tangents(self.pretrained, x, self.chosen.tangents)
+        return tangent_propagation_penalty(self._settled, x, directions)[1]
 
 
 def classes_of(data: DataModule) -> int:

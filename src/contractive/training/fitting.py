@@ -223,6 +223,10 @@ def _make_model(given: Mapping[str, Any], data: DataModule, *, begins: bool) -> 
         return ContractiveAutoencoder(data.input_shape, scaled, **settings)
     classes = classes_of(data)
     model = Classifier(data.input_shape, classes, given["head"], scaled=scaled, **settings)
+    if begins and given["encoder"] is None and model.chosen.tangents:
+        raise ValueError(
+            f"head.tangents={model.chosen.tangents} are those of a trained encoder: name one, encoder=RUN"
+        )
     if begins and given["encoder"] is not None:
         model.begin_with(trained_encoder(given["encoder"]))
     return model

@@ -153,12 +153,18 @@ class Head(Settings):
     )
     lam: float = setting(0.0, "weight of that contraction, with labels and without", low=0)
     outputs: str = setting(LOGITS, "what is meant by outputs there", choices=(LOGITS, PROBABILITIES))
+    tangents: int = setting(
+        0, "along how many tangents, of the encoder as encoder= brought it, the logits are kept still", low=0
+    )
+    beta: float = setting(0.0, "weight of that, a sum over tangents and classes; small, as 1e-3", low=0)
 
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.lam > 0 and self.contraction == "none":
             others = " or ".join(CONTRACTIONS[1:])
             raise ValueError(f"lam={self.lam:g} has nothing to weigh while contraction=none: choose {others}")
+        if self.beta > 0 and self.tangents == 0:
+            raise ValueError(f"beta={self.beta:g} has nothing to weigh while tangents=0: say how many")
 
 
 @dataclass
