@@ -273,9 +273,10 @@ def test_a_quick_look_at_one_batch(train):
     assert not list(run.rglob("*.ckpt"))
 
 
-def test_a_profile_is_printed(train, capfd):
+def test_a_profile_is_printed(train, capfd, caplog):
     train(*SMALL, "trainer.max_epochs=1", "+trainer.profiler=simple")
-    assert "run_training_epoch" in "".join(capfd.readouterr())
+    # Where Lightning writes to depends on whether somebody listened to all loggers when it was imported.
+    assert "run_training_epoch" in "".join([*capfd.readouterr(), caplog.text])
 
 
 def test_the_progress_bar_and_the_checkpoints_can_be_left_out(train, capfd):

@@ -58,26 +58,26 @@ def test_the_first_step_and_term_that_is_not_finite_is_named(bad):
 
 
 def test_other_processes_than_before_go_on_with_the_same_averages():
-    whole, states = StepHistory(("loss", "penalty"), capacity=9), []
-    for parts in ([(1.0, 3), (2.0, 2)], [(5.0, 1), (0.0, 0)]):
-        mean = sum(value * n for value, n in parts) / sum(n for _, n in parts)
-        whole.add(
-            torch.tensor([mean, 9.0]), batch_size=sum(n for _, n in parts), step=0, unknown=("penalty",)
-        )
+    unmeasured = float("nan")
+    # Of each step the value and the number of examples of each process; the first has been read.
+    steps = [[(3.0, 2), (8.0, 1)], [(1.0, 3), (2.0, 2)], [(5.0, 1), (unmeasured, 0)]]
+    states = []
     for rank in range(2):
         history = StepHistory(("loss", "penalty"), capacity=9)
-        for step, parts in enumerate(([(1.0, 3), (2.0, 2)], [(5.0, 1), (0.0, 0)])):
+        for step, parts in enumerate(steps):
             value, n = parts[rank]
-            history.add(torch.tensor([value, 7.0]), batch_size=n, step=step, unknown=("penalty",))
+            history.add(torch.tensor([value, unmeasured]), batch_size=n, step=step, unknown=("penalty",))
+            if step == 0:
+                history.drain()
         states.append(history.state_dict())
-    assert [StepHistory.share(states, rank, 2) for rank in range(2)] == states
-    shares = [StepHistory.share(states, rank, 3) for rank in range(3)]
+    assert StepHistory.share(states, 0, 2) is states[0] and StepHistory.share(states, 1, 2) is states[1]
     found = []
-    for state in shares:
+    for rank in range(3):
         history = StepHistory(("loss", "penalty"), capacity=9)
-        history.load_state_dict(state, torch.device("cpu"))
-        found.append(history.drain())
-    assert found == [{"loss": pytest.approx(whole.drain()["loss"])}, {}, {}]
+        history.load_state_dict(StepHistory.share(states, rank, 3), torch.device("cpu"))
+        found.append((history.drain(), history.end_epoch()))
+    since, epoch = (3 * 1 + 2 * 2 + 5) / 6, (2 * 3 + 8 + 3 * 1 + 2 * 2 + 5) / 9
+    assert found == [({"loss": pytest.approx(since)}, {"loss": pytest.approx(epoch)}), ({}, {}), ({}, {})]
     states[1]["steps"] = [3, 4]
     with pytest.raises(ValueError, match="of different steps"):
         StepHistory.share(states, 0, 3)
