@@ -39,7 +39,7 @@ def needs_no_torch(module):
         or rooms[0] in ("commands", "report")
         or rooms[-1] == "settings"
         or rooms[:2] in (["penalties", "methods"], ["data", "sources"])
-        or (rooms[0] == "runs" and rooms[-1] not in ("archive", "checkpoints"))
+        or (rooms[0] == "runs" and rooms[-1] not in ("archive", "checkpoints", "codes"))
     )
 
 

@@ -42,12 +42,12 @@ def test_one_command_sweeps_lam_on_mnist():
 
 
 @pytest.mark.parametrize("choice", [choice for choice in CHOICES if choice.startswith("data=")])
-def test_every_source_is_valid_once_it_has_a_path(choice, tmp_path):
+def test_every_source_is_valid_once_it_has_a_path_or_a_run(choice, tmp_path):
     config = composed(choice)
-    if "path" in config["data"]:
-        with pytest.raises(ValueError, match=r"data\.path must name the data"):
+    for needed in {"path", "run"} & config["data"].keys():
+        with pytest.raises(ValueError, match=rf"data\.{needed} must name the"):
             check_config(config)
-        config["data"]["path"] = str(tmp_path)
+        config["data"][needed] = str(tmp_path)
     check_config(config)
 
 

@@ -39,3 +39,32 @@ def test_two_runs_make_one_deep_encoder_under_the_head(layers, contractive, tmp_
     figures = json.loads((run / "metrics.json").read_text())
     assert 0 <= figures["test/error"] <= 100 and np.isfinite(figures["test/cross_entropy"])
     assert read_checkpoint(run / "checkpoints/best.ckpt")["hyper_parameters"]["hidden"] == [12, 5]
+
+
+def test_the_next_layer_is_trained_on_the_codes_of_a_run_and_is_a_run_like_others(
+    train, contractive, tmp_path
+):
+    lower = train("model.hidden=[12]", "seed=4", "trainer.max_epochs=1", to="lower")
+    cross_entropy = "model.reconstruction=cross_entropy"  # codes of sigmoid units are in [0, 1]
+    upper = train(
+        "data=codes", f"data.run={lower}", "model.hidden=[5]", cross_entropy, *QUICK[:1], to="upper"
+    )
+    figures = json.loads((upper / "metrics.json").read_text())
+    told = contractive("evaluate", upper)
+    assert dict(line.split() for line in told.splitlines())["test/loss"] == repr(figures["test/loss"])
+
+    contractive("encode", lower, "-o", tmp_path / "codes.npz")
+    contractive("encode", upper, "-o", tmp_path / "next.npz")
+    below, above = (np.load(tmp_path / name) for name in ("codes.npz", "next.npz"))
+    model = load_autoencoder(upper / "checkpoints/best.ckpt")
+    np.testing.assert_allclose(above["codes"], model.encode(below["codes"]), atol=1e-6)
+    assert (above["label"] == below["label"]).all()
+    with pytest.raises(ValueError, match=r"digits: an example is \(1, 8, 8\), .* trained on \(12,\)"):
+        contractive("encode", upper, "digits", "-o", tmp_path / "no.npy")
+    with pytest.raises(FileNotFoundError, match="codes"):
+        contractive("encode", upper, "codes", "-o", tmp_path / "no.npy")
+
+    for number, encoder in enumerate((upper, f"[{lower},{upper}]")):
+        run = tmp_path / f"head{number}"
+        contractive("finetune", f"encoder={encoder}", *QUICK, f"hydra.run.dir={run}")
+        assert "test/error" in json.loads((run / "metrics.json").read_text())

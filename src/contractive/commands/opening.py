@@ -108,11 +108,11 @@ def own_splits(opened: Opened) -> Any:
     Raises:
         ValueError, FileNotFoundError: if the run does not say where they are, or they are not there.
     """
-    from contractive.data.settings import source_settings
+    from contractive.runs.codes import opened_source
 
     settings = own_settings(opened.run)
     with data_of(opened.run):
-        source = source_settings(**settings["data"])
+        source = opened_source(**settings["data"])
         source.fetch()
         return source.parts(settings["seed"])
 

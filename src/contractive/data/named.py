@@ -10,15 +10,15 @@ import torch
 from contractive.data.description import Description
 from contractive.data.parts import Part, memory_parts
 from contractive.data.rows import Piece, Rows
-from contractive.data.settings import SOURCES, FileSource, source_settings
+from contractive.data.settings import SOURCES, source_settings
 from contractive.settings import choices, chosen, names
 
 PIECE_BYTES = 2**25  # of the examples of a piece as floats
 
 
 def named_sources() -> list[str]:
-    """The sources that need no path."""
-    return [name for name in choices(SOURCES) if not issubclass(chosen(SOURCES, name), FileSource)]
+    """The sources that need no path and no run."""
+    return [name for name in choices(SOURCES) if chosen(SOURCES, name).named]
 
 
 def piece_size(shape: Sequence[int]) -> int:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -29,6 +29,8 @@ SCALINGS = ("none", "unit", "standard", "auto")
 class Source(Settings):
     """A source of data; its options are the fields of its class, and ``read`` is what it has to define."""
 
+    #: Whether its name alone says what it is.
+    named: ClassVar[bool] = True
     batch_size: int = setting(64, "examples in a batch", low=1)
     drop_last: bool = setting(False, "whether a last training batch that is smaller is left out")
     val_fraction: float = setting(
@@ -83,6 +85,7 @@ class Source(Settings):
 class FileSource(Source):
     """A source that reads files which the user names."""
 
+    named: ClassVar[bool] = False
     path: str | None = setting(None, "the training examples")
     val_path: str | None = setting(None, "the same for validation; null: cut from path")
     test_path: str | None = setting(None, "the same for the test; null: cut from path")

@@ -13,8 +13,8 @@ from contractive.data.in_memory import InMemory
 from contractive.data.loader import BatchLoader
 from contractive.data.magnitude import check_magnitude
 from contractive.data.parts import Part
-from contractive.data.settings import source_settings
 from contractive.nn.scaling import Scaler, to_float
+from contractive.runs.codes import opened_source
 
 Split = Literal["train", "val", "test"]
 Array = np.ndarray | Tensor
@@ -51,7 +51,7 @@ class DataModule(LightningDataModule):
     ) -> None:
         super().__init__()
         if isinstance(source, str):
-            self.settings = source_settings(source, **options)
+            self.settings = opened_source(source, **options)
         else:
             self.settings = InMemory.of({"data": source, **options})
         self.seed = seed
