@@ -97,7 +97,7 @@ def trial(whole: dict[str, object], seconds: float, folder: Path, draw: random.R
     clean = code in stopped or (code == 0 and finished)
     if hangs or not clean:
         return story, f"{'hangs' if hangs else 'exit code'}: {log.read_text(errors='replace')[-600:]}"
-    if code != 0:
+    if not finished:  # else the signal came when all was done
         taken_up = (directory / ".hydra" / "config.yaml").is_file()
         resumed = start([f"resume={directory}"] if taken_up else begun, log)
         try:
