@@ -3,6 +3,8 @@
 import gzip
 import shutil
 import struct
+import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import torch
@@ -94,6 +96,22 @@ def small(tmp_path_factory):
         (raw / f"{name}-images-idx3-ubyte").write_bytes(idx(n, 2, 3))
         (raw / f"{name}-labels-idx1-ubyte").write_bytes(idx(n))
     return raw
+
+
+def test_of_processes_that_start_at_once_one_downloads(small, tmp_path, monkeypatch):
+    downloads = []
+
+    def load(self, **options):
+        downloads.append(self.root)
+        time.sleep(0.2)  # the other one has looked by then
+        shutil.copytree(small, tmp_path / "new" / "MNIST" / "raw")
+
+    monkeypatch.setattr(Mnist, "load", load)
+    with ThreadPoolExecutor(2) as pool:
+        for fetched in [pool.submit(mnist(tmp_path / "new", download=True).fetch) for _ in range(2)]:
+            fetched.result()
+    assert len(downloads) == 1
+    assert [path.name for path in (tmp_path / "new").iterdir()] == ["MNIST"]
 
 
 def test_an_idx_file_is_its_bytes_in_order(small):

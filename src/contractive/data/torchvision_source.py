@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
+from filelock import FileLock
 
 from contractive.data.examples import Examples
 from contractive.data.files import one_line, shown
@@ -45,12 +46,19 @@ class TorchvisionSource(Source):
         if not self.download:
             raise FileNotFoundError(f"{said}: set data.root or data.download=true")
         absent = [path for path in (folder, *folder.parents) if not path.exists()]
+        lock = Path(self.root, f".{self.dataset}.lock")
         try:
-            with _quiet_and_patient():
-                for path in wrong:  # what is there, torchvision takes for whole
+            lock.parent.mkdir(parents=True, exist_ok=True)
+            # Of several processes one downloads; the others wait, and find it there.
+            with FileLock(lock), _quiet_and_patient():
+                still = [path for path, is_whole in self.files().items() if not is_whole]
+                for path in still:  # what is there, torchvision takes for whole
                     path.unlink(missing_ok=True)
-                self.load(download=True)
+                if still:
+                    self.load(download=True)
+                lock.unlink(missing_ok=True)
         except Exception as error:  # networks, archives and torchvision itself fail in many types
+            lock.unlink(missing_ok=True)
             for path in absent:  # of a failed download no empty folders stay behind
                 with contextlib.suppress(OSError):
                     path.rmdir()
