@@ -65,7 +65,11 @@ from contractive.training.trainer import make_logger, make_trainer, quiet
 log = logging.getLogger(__name__)
 
 GROUPS = {
-    **{"model": Model, "optimizer": Optimizer, "scheduler": Scheduler, "trainer": Trainer, "probe": Probe},
+    "model": Model,
+    "optimizer": Optimizer,
+    "scheduler": Scheduler,
+    "trainer": Trainer,
+    "probe": Probe,
     "head": Head,
 }
 
