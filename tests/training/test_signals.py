@@ -43,6 +43,29 @@ def test_nothing_that_is_being_saved_is_broken_off():
             signals.leave_if_asked()
 
 
+def fail_on_the_way_out(number):
+    with Signals():
+        try:
+            send(number)
+        finally:
+            raise RuntimeError("cannot be tidied up")
+
+
+def test_what_fails_on_the_way_out_does_not_take_its_place():
+    with pytest.raises(Interrupted):
+        fail_on_the_way_out(signal.SIGHUP)
+    with pytest.raises(KeyboardInterrupt):
+        fail_on_the_way_out(signal.SIGINT)
+
+
+def test_what_fails_while_a_signal_waits_is_told_as_it_is():
+    signals = Signals()
+    signals.patient = True
+    with pytest.raises(ArithmeticError), signals:  # noqa: PT012 - both belong to it
+        send(signal.SIGTERM)
+        raise ArithmeticError
+
+
 def test_without_a_signal_nobody_leaves():
     with Signals() as signals:
         signals.leave_if_asked()

@@ -59,7 +59,7 @@ from contractive.training.settings import (
     TopLevel,
     Trainer,
 )
-from contractive.training.signals import Interrupted, Signals
+from contractive.training.signals import Signals, interruption
 from contractive.training.trainer import make_logger, make_trainer, quiet
 
 log = logging.getLogger(__name__)
@@ -293,12 +293,11 @@ def _saying_what_is_left(directory: Path) -> Iterator[None]:
     """Say where a run that is interrupted can go on, and which disk is full if the error does not."""
     try:
         yield
-    except OSError as error:
-        if error.errno == errno.ENOSPC and error.filename is None:
+    except BaseException as error:
+        interrupted = interruption(error)
+        if isinstance(error, OSError) and error.errno == errno.ENOSPC and error.filename is None:
             raise OSError(f"could not write to {directory}: {error.strerror}") from error
-        raise
-    except Interrupted as interrupted:
-        if not is_first_process():
+        if interrupted is None or not is_first_process():
             raise
         saved = (directory / LAST).is_file()
         log.warning(

@@ -30,6 +30,17 @@ class Interrupted(SystemExit):
         self.number = number
 
 
+def interruption(error: BaseException | None) -> Interrupted | None:
+    """The interruption that an error is, or that it came of on the way out.
+
+    Whoever tidies up half-way may fail, and what they raise then takes its place: Lightning does where a
+    signal comes while a loop sets up its loaders.
+    """
+    while error is not None and not isinstance(error, Interrupted):
+        error = error.__context__
+    return error
+
+
 class Signals:
     """What signals do while a run is under way.
 
@@ -59,9 +70,12 @@ class Signals:
     ) -> None:
         for number, handler in self._before.items():
             signal.signal(number, handler)
-        if isinstance(error, Interrupted) and error.number == signal.SIGINT:
+        interrupted = interruption(error)
+        if interrupted is not None and interrupted.number == signal.SIGINT:
             # What Python itself makes of Ctrl-C, and what a notebook expects.
             raise KeyboardInterrupt from None
+        if interrupted is not None and interrupted is not error:
+            raise interrupted from None
 
     def listen(self) -> None:
         """Take the signals, also back from whoever has taken them since."""

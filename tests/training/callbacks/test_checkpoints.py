@@ -11,6 +11,7 @@ from lightning.pytorch.callbacks import Callback
 
 from benchmarks.crash import content, differences
 from contractive import ContractiveAutoencoder, DataModule
+from contractive.data.loader import MemoryLoader
 from contractive.training import fit
 from contractive.training.callbacks.checkpoints import Checkpoints
 from contractive.training.callbacks.record import Record
@@ -129,6 +130,27 @@ def test_wherever_lightning_itself_would_lose_something(tmp_path, settings, step
 )
 def test_outside_of_the_steps_too(tmp_path, hook, step):
     assert assert_goes_on_as_if_never_stopped(TINY, tmp_path, hook, step, signal.SIGTERM) == 143
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("call", [1, 2, 3])  # a look whether it can be had, the real one, and the first epoch
+def test_while_lightning_sets_up_a_loader_and_cannot_tidy_up(tmp_path, monkeypatch, caplog, call, number):
+    begin, calls = MemoryLoader.__iter__, []
+
+    def interrupted(loader):
+        calls.append(loader)
+        if len(calls) == call:
+            os.kill(os.getpid(), number)
+        return begin(loader)
+
+    class InWait(Callback):
+        def on_fit_start(self, trainer, pl_module):
+            monkeypatch.setattr(MemoryLoader, "__iter__", interrupted)
+
+    with pytest.raises((SystemExit, KeyboardInterrupt)):
+        fit(TINY, directory=tmp_path, callbacks=[Record(), InWait()])
+    assert f"Interrupted by {number.name}" in caplog.text
+    assert "Resume it" in caplog.text
 
 
 def test_before_anything_is_saved_it_leaves_nothing_and_says_so(tmp_path, caplog):
