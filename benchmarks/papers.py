@@ -1,0 +1,225 @@
+"""The papers' tables on MNIST: encoders trained without labels, then fine-tuned, and their test error.
+
+    python benchmarks/papers.py --root DIR                            # all rows, three seeds
+    python benchmarks/papers.py --root DIR --rows CAE AE --seeds 0    # these, with one
+    python benchmarks/papers.py --root DIR --budget-minutes 60        # begins no run after that
+    python benchmarks/papers.py --table                               # what is finished, as a table
+
+``DIR`` holds ``MNIST/raw``. Runs lie in ``outputs/papers``; rows share their encoders, and all rows of one
+seed come before those of the next. The same command takes up what was stopped: what is finished stays, what
+is half done goes on. ``--table`` prints the tables of ``results/papers.md``, with the commands.
+"""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import mean, stdev
+from threading import Lock
+
+REPOSITORY = Path(__file__).parents[1]
+sys.path.insert(0, str(REPOSITORY))
+
+SEEDS = (0, 1, 2)
+LABELS = (100, 600, 1000, 3000)
+
+#: Encoders by name; one whose name ends in " on X" is trained on the codes of X.
+ENCODERS = {
+    "AE": ["experiment=mnist_ae"],
+    "AE+wd": ["experiment=mnist_ae_decay"],
+    "DAE-b": ["experiment=mnist_dae_masking"],
+    "DAE-g": ["experiment=mnist_dae_gaussian"],
+    "CAE": ["experiment=mnist_cae"],
+    "CAE+H": ["experiment=mnist_cae_h"],
+    "CAE+H on CAE+H": ["experiment=mnist_upper"],
+}
+BATCH = "data.batch_size=128"
+
+
+@dataclass(frozen=True)
+class Row:
+    """A row of the tables.
+
+    Args:
+        encoder: the name of what is fine-tuned.
+        head: settings of ``finetune.py``.
+        published: test error in per cent, of this encoder in the papers, as remembered.
+        labels: how many training pictures keep their label; ``None``: all.
+    """
+
+    encoder: str
+    head: Sequence[str]
+    published: float | None = None
+    labels: int | None = None
+
+
+ROWS = {
+    name: Row(name, ["experiment=mnist_head", BATCH], published)
+    for name, published in {
+        "AE": 1.78,
+        "AE+wd": 1.68,
+        "DAE-b": 1.57,
+        "DAE-g": 1.18,
+        "CAE": 1.14,
+        "CAE+H": None,
+        "CAE+H on CAE+H": None,
+    }.items()
+}
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One run: its directory, and the command that makes it."""
+
+    directory: Path
+    command: list[str]
+
+    @property
+    def metrics(self) -> dict[str, float] | None:
+        """Its figures, once it is finished."""
+        path = self.directory / "metrics.json"
+        return json.loads(path.read_text()) if path.is_file() else None
+
+
+def stages(row: str, seed: int, outputs: Path, root: str) -> list[Stage]:
+    """The runs of a row, one after the other: of its encoders, from the input upwards, and of its head."""
+    given, made, runs = ROWS[row], [], []
+    name = ""
+    for layer in reversed(given.encoder.split(" on ")):
+        name = f"{layer} on {name}" if name else layer
+        directory = _directory(outputs, "encoders", name, seed)
+        data = [f"data.run={runs[-1]}"] if runs else [f"data.root={root}"]
+        made.append(Stage(directory, ["train.py", *ENCODERS[name], *data, f"seed={seed}"]))
+        runs.append(directory)
+    encoder = str(runs[0]) if len(runs) == 1 else f"[{','.join(map(str, runs))}]"
+    few = [] if given.labels is None else [f"data.labels={given.labels}"]
+    head = ["finetune.py", f"encoder={encoder}", *given.head, *few, f"seed={seed}"]
+    return [*made, Stage(_directory(outputs, "heads", row, seed), head)]
+
+
+def _directory(outputs: Path, kind: str, name: str, seed: int) -> Path:
+    return outputs / kind / name.replace(" ", "_") / str(seed)
+
+
+LOCKS: dict[Path, Lock] = {}
+
+
+def carry_out(chain: Sequence[Stage], threads: int, until: float) -> None:
+    """Run what of a chain of stages is not finished; rows may share some of them."""
+    for stage in chain:
+        with LOCKS.setdefault(stage.directory, Lock()):
+            if stage.metrics is not None:
+                continue
+            if time.monotonic() > until:
+                return
+            begun = (stage.directory / "checkpoints" / "last.ckpt").is_file()
+            again = [stage.command[0], f"resume={stage.directory}"]
+            first = [*stage.command, f"hydra.run.dir={stage.directory}"]
+            command = [sys.executable, *(again if begun else first)]
+            environment = os.environ | {"OMP_NUM_THREADS": str(threads)}
+            done = subprocess.run(
+                command, cwd=REPOSITORY, env=environment, capture_output=True, text=True, check=False
+            )
+            if done.returncode:
+                said = (done.stderr or done.stdout).strip().splitlines()[-1:]
+                print(f"{stage.directory}: exit code {done.returncode}: {''.join(said)}", flush=True)
+                return
+            metrics = stage.metrics or {}
+            figures = ", ".join(
+                f"{n} {metrics[n]:.2f}" for n in ("val/error", "test/error", "seconds") if n in metrics
+            )
+            print(
+                f"{time.strftime('%H:%M')} {stage.directory.relative_to(REPOSITORY)}: {figures}", flush=True
+            )
+
+
+def of_code(encoders: Sequence[Path], root: str) -> tuple[float, float]:
+    """Mean Jacobian norm, and saturation of the code in per cent, over the test pictures."""
+    import torch
+
+    from contractive import DataModule
+    from contractive.diagnostics.spectrum import jacobian_norms
+    from contractive.diagnostics.units import saturation
+    from contractive.training.encoders import trained_encoder
+
+    model = trained_encoder(encoders)
+    data = DataModule("mnist", root=root, batch_size=500)
+    data.setup("test")
+    with torch.no_grad():
+        batches = [model.scale(batch[0]) for batch in data.test_dataloader()]
+        norms = torch.cat([jacobian_norms(model.encoder, x) for x in batches])
+        codes = torch.cat([model.encoder(x) for x in batches])
+    return norms.mean().item(), 100 * saturation(codes).item()
+
+
+def table(outputs: Path, root: str) -> None:
+    """Print what is finished."""
+    print("| row | test error | published | validation error | ‖J‖ | saturation | minutes |")
+    print("| --- | --- | --- | --- | --- | --- | --- |")
+    for name, row in ROWS.items():
+        chains = [stages(name, seed, outputs, root) for seed in SEEDS]
+        chains = [chain for chain in chains if all(stage.metrics for stage in chain)]
+        if not chains:
+            continue
+        norms, saturated = zip(
+            *(of_code([stage.directory for stage in chain[:-1]], root) for chain in chains)
+        )
+        taken = [sum(stage.metrics["seconds"] for stage in chain) / 60 for chain in chains]  # type: ignore[index]
+        heads = [chain[-1].metrics or {} for chain in chains]
+        cells = [
+            name,
+            spread([head["test/error"] for head in heads]),
+            "" if row.published is None else f"{row.published:.2f}",
+            spread([head["val/error"] for head in heads]),
+            f"{mean(norms):.2f}",
+            f"{mean(saturated):.0f}",
+            f"{mean(taken):.1f}",
+        ]
+        print(f"| {' | '.join(cells)} |")
+    print("\nThe commands, seed 0:\n")
+    said: dict[str, None] = {}
+    for name in ROWS:
+        for stage in stages(name, 0, Path("outputs/papers"), "DIR"):
+            said[f"    python {' '.join(stage.command)} hydra.run.dir={stage.directory}"] = None
+    print("\n".join(said))
+
+
+def spread(values: Sequence[float]) -> str:
+    """Mean and standard deviation, and of how many where that is not all seeds."""
+    several = f" ± {stdev(values):.2f}" if len(values) > 1 else ""
+    return f"{mean(values):.2f}{several}" + (f" ({len(values)} seeds)" if len(values) < len(SEEDS) else "")
+
+
+def main() -> None:
+    """Run the rows that the command line names, or print the tables."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--root", default="data", help="the folder that holds MNIST/raw")
+    parser.add_argument("--rows", nargs="+", default=list(ROWS), choices=list(ROWS), metavar="ROW")
+    parser.add_argument("--seeds", nargs="+", type=int, default=list(SEEDS))
+    parser.add_argument("--budget-minutes", type=float, default=float("inf"))
+    parser.add_argument(
+        "--jobs", type=int, default=1, help="how many rows at once, each on its share of cores"
+    )
+    parser.add_argument("--table", action="store_true")
+    asked = parser.parse_args()
+    outputs, root = REPOSITORY / "outputs" / "papers", str(Path(asked.root).absolute())
+    if asked.table:
+        table(outputs, root)
+        return
+    until = time.monotonic() + 60 * asked.budget_minutes
+    threads = max(1, (os.cpu_count() or 1) // asked.jobs)
+    chains = [stages(row, seed, outputs, root) for seed in asked.seeds for row in asked.rows]
+    with ThreadPoolExecutor(asked.jobs) as pool:
+        list(pool.map(lambda chain: carry_out(chain, threads, until), chains))
+
+
+if __name__ == "__main__":
+    main()
