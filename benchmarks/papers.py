@@ -81,16 +81,18 @@ class Stage:
     command: list[str]
 
     @property
-    def metrics(self) -> dict[str, float] | None:
+    def metrics(self) -> dict[str, float]:
         """Its figures, once it is finished."""
         path = self.directory / "metrics.json"
-        return json.loads(path.read_text()) if path.is_file() else None
+        found: dict[str, float] = json.loads(path.read_text()) if path.is_file() else {}
+        return found
 
 
 def stages(row: str, seed: int, outputs: Path, root: str) -> list[Stage]:
     """The runs of a row, one after the other: of its encoders, from the input upwards, and of its head."""
-    given, made, runs = ROWS[row], [], []
-    name = ""
+    given, name = ROWS[row], ""
+    made: list[Stage] = []
+    runs: list[Path] = []
     for layer in reversed(given.encoder.split(" on ")):
         name = f"{layer} on {name}" if name else layer
         directory = _directory(outputs, "encoders", name, seed)
@@ -114,7 +116,7 @@ def carry_out(chain: Sequence[Stage], threads: int, until: float) -> None:
     """Run what of a chain of stages is not finished; rows may share some of them."""
     for stage in chain:
         with LOCKS.setdefault(stage.directory, Lock()):
-            if stage.metrics is not None:
+            if stage.metrics:
                 continue
             if time.monotonic() > until:
                 return
@@ -130,7 +132,7 @@ def carry_out(chain: Sequence[Stage], threads: int, until: float) -> None:
                 said = (done.stderr or done.stdout).strip().splitlines()[-1:]
                 print(f"{stage.directory}: exit code {done.returncode}: {''.join(said)}", flush=True)
                 return
-            metrics = stage.metrics or {}
+            metrics = stage.metrics
             figures = ", ".join(
                 f"{n} {metrics[n]:.2f}" for n in ("val/error", "test/error", "seconds") if n in metrics
             )
@@ -170,8 +172,8 @@ def table(outputs: Path, root: str) -> None:
         norms, saturated = zip(
             *(of_code([stage.directory for stage in chain[:-1]], root) for chain in chains)
         )
-        taken = [sum(stage.metrics["seconds"] for stage in chain) / 60 for chain in chains]  # type: ignore[index]
-        heads = [chain[-1].metrics or {} for chain in chains]
+        taken = [sum(stage.metrics["seconds"] for stage in chain) / 60 for chain in chains]
+        heads = [chain[-1].metrics for chain in chains]
         cells = [
             name,
             spread([head["test/error"] for head in heads]),
