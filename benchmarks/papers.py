@@ -37,7 +37,7 @@ ENCODERS = {
     "DAE-g": ["experiment=mnist_dae_gaussian"],
     "CAE": ["experiment=mnist_cae"],
     "CAE+H": ["experiment=mnist_cae_h"],
-    "CAE+H on CAE+H": ["experiment=mnist_upper"],
+    "CAE+H on CAE+H": ["experiment=mnist_cae_h", "data=codes", "data.scaling=none"],
 }
 BATCH = "data.batch_size=128"
 

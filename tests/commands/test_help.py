@@ -39,7 +39,7 @@ def test_every_setting_has_its_value_and_its_line(shown):
                 assert f"  {prefix}{field.name}=" in text
                 assert field.metadata["help"] in words
     assert "  model.hidden=[256]  " in text
-    assert "  model.lam=0.01  " in text
+    assert "  model.lam=0.1  " in text
     assert "  ckpt_path=null  " in text
     assert "  model.tied=true  " in text
 

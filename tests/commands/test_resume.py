@@ -68,7 +68,7 @@ def test_the_settings_of_the_run_are_taken_but_for_what_is_typed_beside_it(recor
 @pytest.mark.parametrize(
     ("beside", "key", "value"),
     [
-        ("model.lam=0.01", "model.lam", 0.01),  # what it would be by default
+        ("model.lam=0.1", "model.lam", 0.1),  # what it would be by default
         ("lam=none", "model.lam", 0.0),
         ("scheduler=none", "scheduler", {}),
         ("model/penalty=exact", "model.penalty", {"method": "exact"}),

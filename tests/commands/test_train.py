@@ -20,7 +20,7 @@ from train import main
 @pytest.mark.parametrize(
     ("arguments", "code", "said"),
     [
-        (["--help"], 0, "model.lam=0,1e-3,1e-2"),
+        (["--help"], 0, "model.lam=0,0.1,1"),
         (["data=table", "-h"], 0, "data.drop_constant=false"),
         (["model.lam=-1"], 1, "error: model.lam must be a finite number >= 0; got -1"),
         (["model.lam=abc"], 1, "error: model.lam must be a number; got 'abc'"),

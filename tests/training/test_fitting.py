@@ -43,7 +43,7 @@ def test_a_run_leaves_what_the_readme_promises(train):
     assert {p.name for p in (run / "checkpoints").iterdir()} == {"best.ckpt", "last.ckpt"}
     figures = metrics(run)
     for stage in ("val", "test"):
-        loss = figures[f"{stage}/reconstruction"] + 0.01 * figures[f"{stage}/penalty"]
+        loss = figures[f"{stage}/reconstruction"] + 0.1 * figures[f"{stage}/penalty"]
         assert figures[f"{stage}/loss"] == pytest.approx(loss, rel=1e-5)
     assert figures["epochs"] == 4
     assert 1 <= figures["best_epoch"] <= 4
@@ -239,7 +239,7 @@ def test_the_settings_reach_every_logger(tmp_path):
     (heard,) = logger.heard
     expected = {
         "model.hidden": [8],
-        "model.lam": 0.01,
+        "model.lam": 0.1,
         "optimizer.lr": 1e-3,
         "data.source": "digits",
         "seed": 3,

@@ -74,7 +74,7 @@ def test_runs_are_compared_by_lam_and_what_was_asked_for_or_is_not_at_its_defaul
     run = train("model.hidden=[4]", "trainer.max_epochs=1", "seed=0", "probe=none", "save_every_seconds=9")
     told = session(events(run))
     assert set(told) == {"model.lam", "model.hidden", "trainer.max_epochs", "seed", "probe.enabled"}
-    assert told["model.lam"].number_value == 0.01
+    assert told["model.lam"].number_value == 0.1
 
 
 @pytest.mark.parametrize(
@@ -95,4 +95,4 @@ def test_defaults_are_those_of_the_source_and_the_method(given, compared):
         "data": {"source": "digits"} | given.get("data", {}),
         "model": {"penalty": {}} | given.get("model", {}),
     }
-    assert compared_settings(given | complete, told=[]) == {"model.lam": 0.01} | compared
+    assert compared_settings(given | complete, told=[]) == {"model.lam": 0.1} | compared

@@ -264,7 +264,7 @@ def test_what_is_left_out_is_as_on_the_command_line():
     model = ContractiveAutoencoder((4,))
     for name, value in vars(Model()).items():
         assert model.hparams[name] == value
-    assert model.hparams["optimizer"] == vars(Optimizer()) and model.lam == 0.01
+    assert model.hparams["optimizer"] == vars(Optimizer()) and model.lam == 0.1
     with pytest.raises(ValueError, match=r"lamda: there is no such setting; did you mean lam\?"):
         ContractiveAutoencoder((4,), lamda=1)
 

@@ -19,7 +19,7 @@ TEMPLATE = """Train a contractive autoencoder.
 
   python train.py                             one run on the bundled digits
   python train.py model.lam=1e-3 trainer.max_epochs=5
-  python train.py -m model.lam=0,1e-3,1e-2    a sweep, one run for each value
+  python train.py -m model.lam=0,0.1,1        a sweep, one run for each value
   python train.py data=mnist data.root=DIR    another data set
   python train.py resume=RUN trainer.max_epochs=200
   python train.py data=table --help           the settings of what is chosen

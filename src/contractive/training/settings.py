@@ -39,7 +39,7 @@ DECIDING = (
 class Model(Network):
     """The network and the objective that it is trained with."""
 
-    lam: float = setting(0.01, "weight of the penalty", low=0)
+    lam: float = setting(0.1, "weight of the penalty", low=0)
     lam_warmup_epochs: int = setting(0, "epochs over which lam rises linearly from 0", low=0)
     lam_hessian: float = setting(0.0, "weight of the higher-order term; 0 leaves it out", low=0)
     hessian: dict[str, Any] = group(Hessian.of, "how the higher-order term is estimated")
