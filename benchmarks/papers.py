@@ -37,7 +37,11 @@ ENCODERS = {
     "DAE-g": ["experiment=mnist_dae_gaussian"],
     "CAE": ["experiment=mnist_cae"],
     "CAE+H": ["experiment=mnist_cae_h"],
-    "CAE+H on CAE+H": ["experiment=mnist_cae_h", "data=codes", "data.scaling=none"],
+    # The splits are those of the codes' run.
+    "CAE+H on CAE+H": [
+        *("experiment=mnist_paper", "data=codes", "model.lam=1", "model.lam_hessian=0.1"),
+        *("trainer.max_epochs=20", "probe=none", "callbacks=minimal"),
+    ],
 }
 BATCH = "data.batch_size=128"
 
