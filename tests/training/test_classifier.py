@@ -60,7 +60,7 @@ def double():
 
 
 def with_terms(**head):
-    """A classifier in training whose batch normalisation has seen some batches, and a batch for it."""
+    """A classifier in training, with batch normalisation, and a batch for it."""
     torch.manual_seed(0)
     head = {"hidden": [5], "batch_norm": True, **head}
     model = Classifier((6,), classes=3, head=head, hidden=[4], activation="sigmoid").train()
@@ -69,16 +69,23 @@ def with_terms(**head):
     return model, torch.rand(4, 6), torch.tensor([2, UNKNOWN, 0, 1])
 
 
-def derivatives(model, x, outputs=lambda logits: logits):
-    """``∂o/∂x`` of each example by ``jacrev``, through layers written out as they are in use."""
+def written_out(model, x):
+    """The logits of one example, layer by layer, normalised as the batch ``x`` is."""
     below, first, norm, last = model.encoder[1], model.head.layers[0], model.head.norms[0], model.head.last
+    hidden = first(below(x).sigmoid())
+    mean, variance = hidden.mean(0), (hidden - hidden.mean(0)).square().mean(0)
 
     def one(x):
-        hidden = first(below(x).sigmoid())
-        hidden = (hidden - norm.running_mean) / (norm.running_var + norm.eps).sqrt() * norm.weight + norm.bias
-        return outputs(last(hidden.relu()))
+        hidden = (first(below(x).sigmoid()) - mean) / (variance + norm.eps).sqrt() * norm.weight + norm.bias
+        return last(hidden.relu())
 
-    return torch.stack([torch.func.jacrev(one)(each) for each in x])
+    return one
+
+
+def derivatives(model, x, outputs=lambda logits: logits):
+    """``∂o/∂x`` of each example by ``jacrev``."""
+    one = written_out(model, x)
+    return torch.stack([torch.func.jacrev(lambda x: outputs(one(x)))(each) for each in x])
 
 
 def frobenius(model, x):
@@ -103,7 +110,6 @@ def check_term(model, batch, name, weight, wanted):
     terms["loss"].backward()
     weights = {key: each for key, each in model.named_parameters() if each.requires_grad}
     found = {key: each.grad.clone() for key, each in weights.items()}
-    # The term is taken after the batch has moved the running statistics.
     value = wanted(model, batch[0]).mean()
     model.zero_grad()
     (weight * value).backward()
@@ -145,7 +151,7 @@ def test_the_worst_direction_contracts_as_jacrev_says(monkeypatch):
 @pytest.mark.usefixtures("double")
 def test_the_worst_direction_of_probabilities_is_the_virtual_adversarial_one(monkeypatch):
     def fisher(model, x):
-        p = model.eval().logits(x).softmax(1)
+        p = written_out(model, x)(x).softmax(1)
         j = derivatives(model, x)
         information = torch.diag_embed(p) - p[:, :, None] * p[:, None]
         return torch.linalg.matrix_norm(j.mT @ information @ j, 2)
@@ -168,6 +174,25 @@ def test_the_logits_keep_still_along_the_tangents_that_the_encoder_brought():
     leading = torch.linalg.svd(jacobians).Vh[:, :2].detach()
     moved = lambda model, x: (derivatives(model, x) @ leading.mT).square().sum((1, 2))  # noqa: E731
     check_term(model, (x, y), "tangents", 0.3, moved)
+
+
+@pytest.mark.parametrize("kind", ["frobenius", "spectral"])
+def test_smaller_weights_below_a_normalised_layer_do_not_lower_the_contraction(kind):
+    model, x, y = with_terms(contraction=kind, lam=1.0)
+    model.head.norms[0].eps = 1e-12
+    before = model._terms((x, y), 0.0, 0)["contraction"]
+    with torch.no_grad():
+        for each in model.head.layers[0].parameters():
+            each.mul_(0.5)
+    assert model._terms((x, y), 0.0, 0)["contraction"].item() == pytest.approx(before.item(), rel=1e-4)
+
+
+def test_in_use_the_contraction_is_that_of_what_is_in_use():
+    model, x, y = with_terms(contraction="frobenius")
+    model.eval()
+    of_each = [torch.func.jacrev(lambda x: model.logits(x[None])[0])(each) for each in x]
+    wanted = torch.stack(of_each).square().sum((1, 2)).mean()
+    assert model._terms((x, y), 0.0, 0)["contraction"].item() == pytest.approx(wanted.item(), rel=1e-5)
 
 
 def test_a_contraction_without_weight_is_looked_at_alone():

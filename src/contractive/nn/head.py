@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
+
+Statistics = Sequence[tuple[Tensor, Tensor]]  # mean and variance of what each layer of a head normalises
 
 
 class Head(nn.Module):
@@ -34,7 +35,7 @@ class Head(nn.Module):
         share: float = 0.0,
         generator: torch.Generator | None = None,
         *,
-        settled: bool = False,
+        known: Statistics | None = None,
     ) -> Tensor:
         """The logits ``(batch, classes)`` of codes ``(batch, inputs)``.
 
@@ -42,17 +43,34 @@ class Head(nn.Module):
             code: of the encoder.
             share: of the code and of the hidden units that is left out.
             generator: the source of what is left out.
-            settled: whether batches are normalised by what is known of those before, as they are in use.
+            known: what batches are normalised by, see :meth:`statistics`; by default their own in training.
         """
+        # One example has no spread: a last batch of one takes what is known of those before.
+        if known is None and len(code) == 1:
+            known = self.statistics(code)
         for number, layer in enumerate(self.layers):
             code = layer(dropped(code, share, generator))
-            # One example has no spread: a last batch of one takes what is known of those before.
             if self.norms:
-                known = settled or len(code) == 1
-                code = _normalised(self.norms[number], code) if known else self.norms[number](code)
+                norm = self.norms[number]
+                code = norm(code) if known is None else _normalised(norm, code, *known[number])
             code = code.relu()
         logits: Tensor = self.last(dropped(code, share, generator))
         return logits
+
+    def statistics(self, code: Tensor) -> Statistics:
+        """Mean and variance that each layer normalises by, where nothing is left out.
+
+        In training they are those of these codes, and differentiable in the weights; in use, and of a single
+        code, those that are known of earlier batches.
+        """
+        if not self.training or len(code) == 1:
+            return [(norm.running_mean, norm.running_var) for norm in self.norms]  # type: ignore[misc]
+        found = []
+        for layer, norm in zip(self.layers, self.norms):
+            code = layer(code)
+            found.append((code.mean(0), code.var(0, correction=0)))
+            code = _normalised(norm, code, *found[-1]).relu()
+        return found
 
 
 def dropped(x: Tensor, share: float, generator: torch.Generator | None = None) -> Tensor:
@@ -67,6 +85,6 @@ def dropped(x: Tensor, share: float, generator: torch.Generator | None = None) -
     return x * kept / (1 - share)
 
 
-def _normalised(norm: nn.Module, x: Tensor) -> Tensor:
+def _normalised(norm: nn.Module, x: Tensor, mean: Tensor, variance: Tensor) -> Tensor:
     assert isinstance(norm, nn.BatchNorm1d)
-    return F.batch_norm(x, norm.running_mean, norm.running_var, norm.weight, norm.bias, eps=norm.eps)
+    return (x - mean) * (variance + norm.eps).rsqrt() * norm.weight + norm.bias

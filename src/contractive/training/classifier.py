@@ -1,6 +1,6 @@
 """A head on an encoder, trained with it on labels."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
 from math import prod
 from typing import Any
@@ -33,7 +33,7 @@ class Classifier(ContractiveAutoencoder):
     examples, with labels or without, of what the derivative of the outputs in the scaled inputs comes to:
     its squared Frobenius norm, exact, at a backward pass for each class; or its largest squared singular
     value, see :func:`contractive.spectral_penalty`, for probabilities the virtual adversarial term. It is
-    taken where nothing is left out and batches are normalised by what is known of those before.
+    taken where nothing is left out, with what a batch is normalised by held still.
 
     With ``head.tangents`` the loss has ``head.beta`` times ``tangents``, likewise: how the logits move along
     the leading tangents of the encoder as it was before, see
@@ -129,7 +129,7 @@ class Classifier(ContractiveAutoencoder):
         wrong = (logits.argmax(1) != y) & known
         entropy = losses / count
         terms = {"loss": entropy, "cross_entropy": entropy, "error": 100 * wrong.sum() / count}
-        # After what is drawn for dropout, and after the batch is known to what normalises it.
+        # After what is drawn for dropout.
         further = {
             "contraction": (self.chosen.lam, self._contraction),
             "tangents": (self.chosen.beta, self._along_tangents),
@@ -143,25 +143,30 @@ class Classifier(ContractiveAutoencoder):
                 terms["loss"] = terms["loss"] + weight * terms[name]
         return terms
 
-    def _settled(self, x: Tensor) -> Tensor:
-        """The logits of scaled inputs as they are in use, whatever the mode."""
-        return self.head(self.encoder(x), settled=True)
+    def _outputs(self, x: Tensor) -> Callable[[Tensor], Tensor]:
+        """The logits as a function of scaled inputs, one by one, that is differentiated at ``x``.
+
+        What batches are normalised by is held still, so that an example's derivative is its own. In training
+        it is that of this batch: weights that only shrink then do not lower the derivative. By what is known
+        of earlier batches they would, without end.
+        """
+        known = self.head.statistics(self.encoder(x))
+        return lambda x: self.head(self.encoder(x), known=known)
 
     def _contraction(self, x: Tensor, generator: torch.Generator) -> Tensor:
         """What the derivative of the outputs comes to at each of the scaled inputs."""
         of_probabilities = self.chosen.outputs == PROBABILITIES
+        logits = self._outputs(x)
         if self.chosen.contraction == "spectral":
-            return spectral_penalty(self._settled, x, of_probabilities=of_probabilities, generator=generator)[
-                1
-            ]
-        outputs = (lambda x: self._settled(x).softmax(1)) if of_probabilities else self._settled
+            return spectral_penalty(logits, x, of_probabilities=of_probabilities, generator=generator)[1]
+        outputs = (lambda x: logits(x).softmax(1)) if of_probabilities else logits
         return contraction_penalty(outputs, x, "exact")[1]
 
     def _along_tangents(self, x: Tensor, generator: torch.Generator) -> Tensor:
         """How the logits move along the tangents of the pretrained encoder, at each of the scaled inputs."""
         with without_autocast(x):  # no decomposition has half precision
             _, directions = tangents(self.pretrained, x, self.chosen.tangents)
-        return tangent_propagation_penalty(self._settled, x, directions)[1]
+        return tangent_propagation_penalty(self._outputs(x), x, directions)[1]
 
 
 def classes_of(data: DataModule) -> int:
