@@ -31,6 +31,7 @@ function look(name) {
     chips: count(".chip"), figures: count("figure"), height: document.body.scrollHeight,
     points: count(".plot:first-child .scatterlayer path.point"),
     lines: count(".plot:nth-child(2) .scatterlayer path.js-line"),
+    ticks: [...document.querySelectorAll(".plot:first-child .xtick")].map(tick => tick.textContent),
   };
 }
 addEventListener("load", () => setTimeout(() => {
@@ -83,6 +84,13 @@ def test_every_run_is_drawn(visit):
     assert wide["lines"] == RUNS
     # Each run is a point, and those on the front have a ring.
     assert wide["points"] > RUNS
+
+
+@needs_chromium
+def test_an_axis_of_few_decades_tells_its_values_in_full(visit):
+    ticks = visit[1]["wide"]["ticks"]
+    assert {"0.1", "0.5", "1"} <= set(ticks)
+    assert list(map(float, ticks)) == sorted(map(float, ticks))
 
 
 @needs_chromium

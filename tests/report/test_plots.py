@@ -22,7 +22,14 @@ def run(name, lam=0.1, *, source="digits", finished=True, reconstruction=1.0, pe
 
 
 def dotted(figure):
-    return [trace for trace in figure.data if trace.mode == "lines"]
+    return [trace for trace in figure.data if trace.line.dash == "dot"]
+
+
+def points(figure):
+    """The traces of the runs themselves, and the texts at them, by the number of the run."""
+    own = {trace.meta["runs"][0]: trace for trace in figure.data if trace.hovertemplate}
+    texts = {n: t.text[0] for t in figure.data if t.text for n in t.meta["runs"] if t.text[0]}
+    return own, texts
 
 
 def test_no_point_of_the_pareto_front_is_beaten_and_every_other_is():
@@ -67,8 +74,29 @@ def test_runs_of_one_lam_have_no_line():
 
 def test_each_run_is_a_point_hollow_where_it_has_not_finished():
     (group,) = grouped([run("a", 0.1), run("b", 0.2, finished=False)])
-    points = [trace for trace in trade_off(group, "penalty", "reconstruction").data if trace.text]
-    assert [(trace.x[0], trace.marker.symbol) for trace in points] == [(2.0, "circle"), (4.0, "circle-open")]
+    own, _ = points(trade_off(group, "penalty", "reconstruction"))
+    assert [(trace.x[0], trace.marker.symbol) for trace in own.values()] == [
+        (2.0, "circle"),
+        (4.0, "circle-open"),
+    ]
+
+
+def test_each_run_on_the_front_has_a_ring_that_goes_with_it_and_bears_its_text():
+    runs = [
+        run("a", 0.1, penalty=1.0),
+        run("b", 0.2, penalty=2.0),
+        run("c", 0.3, penalty=3.0, reconstruction=0.5),
+    ]
+    figure = trade_off(grouped(runs)[0], "penalty", "reconstruction")
+    rings = [trace for trace in figure.data if trace.marker.size == 17]
+    assert [(ring.meta["runs"], ring.text[0], ring.x[0]) for ring in rings] == [
+        ([0], "0.1", 1.0),
+        ([2], "0.3", 3.0),
+    ]
+    own, texts = points(figure)
+    assert texts == {0: "0.1", 1: "0.2", 2: "0.3"} and own[0].text[0] == ""
+    (stairs,) = [trace for trace in figure.data if trace.line.shape == "hv"]
+    assert list(stairs.x) == [1.0, 3.0] and stairs.meta["runs"] == [0, 2]
 
 
 def test_figures_without_an_end_or_below_zero_leave_the_rest_drawn():
@@ -161,7 +189,10 @@ def test_the_table_of_a_sweep_begins_with_what_differs_and_what_decides(monkeypa
     columns, note = columns_of(monkeypatch, runs)
     assert list(columns) == ["run", "lam", "test/reconstruction", "test/penalty", "Pareto"]
     assert columns["Pareto"] == ["", "yes"]
-    assert note == "<p>The same in all: model.hidden=[5].</p>"
+    assert note == (
+        "<p>The same in all: model.hidden=[5].</p>"
+        "<p>Pareto: no run on the same data beats it in both reconstruction and penalty.</p>"
+    )
 
 
 def test_where_much_differs_one_column_says_what(monkeypatch):
@@ -214,8 +245,8 @@ def test_an_axis_is_logarithmic_beyond_a_decade(largest, kind):
 
 def test_texts_that_would_lie_on_each_other_are_left_out():
     runs = [run(str(penalty), penalty, penalty=penalty, reconstruction=1.0) for penalty in (1.0, 1.1, 5.0)]
-    points = [t for t in trade_off(grouped(runs)[0], "penalty", "reconstruction").data if t.text]
-    assert [point.text[0] for point in points] == ["1", "", "5"]
+    _, texts = points(trade_off(grouped(runs)[0], "penalty", "reconstruction"))
+    assert texts == {0: "1", 2: "5"}
 
 
 def test_a_long_list_says_how_many_are_folded():
@@ -229,6 +260,7 @@ def test_where_there_is_a_probe_its_error_is_on_the_front_of_the_table(monkeypat
     runs = [run("a", 0.1, penalty=1.0), run("b", 0.2, penalty=2.123456789)]
     for each, error in zip(runs, (5.0, 3.0)):
         each.metrics["test/probe_error"] = error
-    table(runs, grouped(runs))
+    note = table(runs, grouped(runs))
     assert shown["Pareto"] == ["", "yes"]
     assert shown["test/penalty"] == [1.0, 2.12346]
+    assert "beats it in both reconstruction and probe_error.</p>" in note

@@ -16,7 +16,7 @@ from contractive.report.groups import Group
 STAGES = ("val", "train")
 NAMES = {
     "reconstruction": "reconstruction error",
-    "penalty": "contraction penalty ‖J‖²_F",
+    "penalty": "contraction penalty ‖J‖²<sub>F</sub>",
     "probe_error": "probe error, %",
 }
 MOST_POINTS = 200_000  # of all curves of a group together
@@ -65,11 +65,20 @@ def trade_off(group: Group, x: str, y: str) -> go.Figure | None:
             style: Any = {"mode": "lines", "line": dotted, "hoverinfo": "skip"}
             _add(figure, group, members, *np.transpose(means), **style)
     indices, points = list(at), list(at.values())
+    front = [indices[k] for k in pareto_front(points)]
+    stairs = {"color": COLOURS[1], "width": 1.5, "shape": "hv"}
+    if front:
+        steps = np.transpose([at[i] for i in front])
+        _add(figure, group, front, *steps, mode="lines", line=stairs, hoverinfo="skip")
     x_axis, y_axis = (_axis(values) for values in zip(*points))
     with_text = {indices[k] for k in _apart(points, x_axis, y_axis)}
     for i, (a, b) in at.items():
         run = group.runs[i]
-        annotated = i in with_text and run.lam is not None
+        text = f"{run.lam:g}" if i in with_text and run.lam is not None else ""
+        above: Any = {"mode": "markers+text", "textposition": "top center"}
+        if i in front:  # the ring has the text, which would otherwise lie on it
+            ring = {"size": 17, "symbol": "circle-open", "color": COLOURS[1], "line": {"width": 2}}
+            _add(figure, group, [i], [a], [b], text=[text], marker=ring, hoverinfo="skip", **above)
         source = "" if run.finished else f", {escape(run.status)}, validation"
         _add(
             figure,
@@ -77,9 +86,7 @@ def trade_off(group: Group, x: str, y: str) -> go.Figure | None:
             [i],
             [a],
             [b],
-            mode="markers+text" if annotated else "markers",
-            text=[f"{run.lam:g}" if annotated else ""],
-            textposition="top center",
+            text=["" if i in front else text],
             hovertemplate=f"{escape(group.labels[i])}<br>{escape(run.name)}{source}"
             f"<br>{x} %{{x:.4g}}<br>{y} %{{y:.4g}}<extra></extra>",
             marker={
@@ -87,13 +94,8 @@ def trade_off(group: Group, x: str, y: str) -> go.Figure | None:
                 "color": group.lines[i]["color"],
                 "symbol": "circle" if run.finished else "circle-open",
             },
+            **above,
         )
-    front = [indices[k] for k in pareto_front(points)]
-    stairs = {"color": COLOURS[1], "width": 1.5, "shape": "hv"}
-    rings = {"size": 17, "symbol": "circle-open", "line": {"width": 2}}
-    style = {"mode": "lines+markers", "line": stairs, "marker": rings, "hoverinfo": "skip"}
-    if front:
-        _add(figure, group, front, *np.transpose([at[i] for i in front]), **style)
     figure.update_xaxes(title=NAMES[x], **x_axis)
     figure.update_yaxes(title=NAMES[y], **y_axis)
     return _styled(figure)
@@ -139,7 +141,7 @@ def spectra(group: Group) -> go.Figure | None:
             step = -(-len(index) // 1000)
             _line(figure, group, i, index[::step], run.geometry.spectrum[::step])
     figure.update_xaxes(title="index k")
-    return _finished(figure, "singular value σ_k", everything)
+    return _finished(figure, "singular value σ<sub>k</sub>", everything)
 
 
 def ratios(group: Group) -> dict[str, go.Figure]:
@@ -192,10 +194,9 @@ def _axis(values: Sequence[float]) -> dict[str, Any]:
     """An axis that is logarithmic where the values span more than a decade."""
     positive = [value for value in values if value > 0 and np.isfinite(value)]
     if positive and max(positive) > 10 * min(positive):
-        # Decades alone where there are many of them; 1, 2 and 5 of each where there are few.
-        return {
-            "type": "log",
-            "exponentformat": "power",
-            "dtick": 1 if max(positive) > 1e3 * min(positive) else "D2",
-        }
+        # Decades alone where there are many of them; 1, 2 and 5 of each where there are few, in full: else
+        # 0.5 would be a small 5.
+        many = max(positive) > 1e3 * min(positive)
+        ticks = {"dtick": 1, "exponentformat": "power"} if many else {"dtick": "D2", "tickformat": "~g"}
+        return {"type": "log", **ticks}
     return {}

@@ -56,6 +56,9 @@ def table(runs: Sequence[Run], groups: Sequence[Group]) -> str:
         if name == "run" or any(value not in (None, FINISHED) for value in values)
     }
     note = _shared(runs)
+    if fronts:
+        pairs = dict.fromkeys(" and ".join(_deciding(group)) for group in groups if _front(group))
+        note += f"<p>Pareto: no run on the same data beats it in both {', or in both '.join(pairs)}.</p>"
     if len(told_columns) > MOST_COLUMNS:
         note += f"<p>The first {MOST_COLUMNS} of {len(told_columns)} columns; report.csv has all.</p>"
     shown = dict(list(told_columns.items())[:MOST_COLUMNS])
@@ -64,13 +67,14 @@ def table(runs: Sequence[Run], groups: Sequence[Group]) -> str:
 
 def _front(group: Group) -> list[int]:
     """The numbers of the runs that no other one of the group beats in all figures that decide."""
-    terms = [
-        "reconstruction",
-        "probe_error" if any(r.result("probe_error") for r in group.runs) else "penalty",
-    ]
-    points = [tuple(run.result(term) for term in terms) for run in group.runs]
+    points = [tuple(run.result(term) for term in _deciding(group)) for run in group.runs]
     known = [i for i, point in enumerate(points) if None not in point]
     return [group.numbers[known[k]] for k in pareto_front([points[i] for i in known])]  # type: ignore[misc]
+
+
+def _deciding(group: Group) -> tuple[str, str]:
+    probed = any(run.result("probe_error") is not None for run in group.runs)
+    return "reconstruction", "probe_error" if probed else "penalty"
 
 
 def _shared(runs: Sequence[Run]) -> str:
