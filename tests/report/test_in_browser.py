@@ -28,6 +28,8 @@ function look(name) {
     sideways: document.documentElement.scrollWidth - document.documentElement.clientWidth,
     table: document.querySelector(".table").scrollWidth - document.querySelector(".table").clientWidth,
     hint: count(".hint"),
+    names: Math.max(...[...document.querySelectorAll(".table tbody td:first-child")].map(
+      cell => cell.scrollWidth - cell.clientWidth)),
     chips: count(".chip"), figures: count("figure"), height: document.body.scrollHeight,
     points: count(".plot:first-child .scatterlayer path.point"),
     lines: count(".plot:nth-child(2) .scatterlayer path.js-line"),
@@ -59,7 +61,8 @@ addEventListener("load", () => setTimeout(() => {
 def visit(tmp_path_factory):
     directory = tmp_path_factory.mktemp("runs")
     for job in range(RUNS):
-        run = make_run(directory / str(job), job / 10)
+        name = "_".join([str(job), *("setting=value" for _ in range(5))])  # wider than its column
+        run = make_run(directory / name, job / 10)
         if job in (1, 2):
             config = run / ".hydra" / "config.yaml"
             config.write_text(config.read_text().replace("[5]", f"[{job}]").replace("0.2", "0.1"))
@@ -107,6 +110,7 @@ def test_plots_stand_side_by_side_or_below_each_other_and_nothing_overflows(visi
     assert wide["narrowest"] > 380 and narrow["narrowest"] > 300
     for looked in (wide, narrow):
         assert not looked["overflows"] and looked["sideways"] <= 0 and looked["table"] <= 0
+        assert looked["names"] <= 0
 
 
 @needs_chromium

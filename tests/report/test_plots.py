@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from contractive.report.folding import folded
-from contractive.report.groups import grouped, labels
+from contractive.report.groups import differing, grouped, labels
 from contractive.report.plots import curve, pareto_front, spectra, trade_off
 from contractive.report.table import table
 from contractive.runs.reading import Geometry, Run
@@ -146,6 +146,15 @@ def test_data_sets_and_kinds_of_error_stand_apart():
             [run("a", optimizer__name="Adam"), run("b", optimizer__name="SGD", scheduler__name="StepLR")],
             ["optimizer.name=Adam", "optimizer.name=SGD, scheduler.name=StepLR"],
         ),
+        # What came with the choice of a name is not said, unless it differs or was typed.
+        (
+            [
+                run("a", model__penalty__method="auto"),
+                run("b", model__penalty__method="auto"),
+                run("c", model__penalty__method="hutchinson", model__penalty__fraction=1.0),
+            ],
+            ["a", "b", "penalty.method=hutchinson"],
+        ),
         (
             [run("a", 0.1, model__note="x" * 500), run("b", 0.2)],
             ["lam=0.1, note=" + "x" * 65 + "…", "lam=0.2"],
@@ -155,6 +164,46 @@ def test_data_sets_and_kinds_of_error_stand_apart():
 def test_a_label_says_what_sets_a_run_apart(runs, labels):
     (group,) = grouped(runs)
     assert group.labels == labels
+
+
+def test_what_came_with_a_choice_is_said_where_it_differs_or_was_typed():
+    runs = [run("a", model__penalty__method="auto"), run("b", model__penalty__method="auto")]
+    for name, fraction in (("c", 1.0), ("d", 0.5)):
+        runs.append(run(name, model__penalty__method="hutchinson", model__penalty__fraction=fraction))
+    said = ["penalty.method=hutchinson, fraction=1", "penalty.method=hutchinson, fraction=0.5"]
+    assert grouped(runs)[0].labels[2:] == said
+    runs[2].overrides = {"model.penalty.fraction": "1.0"}
+    assert grouped(runs[:3])[0].labels[2] == said[0]
+    # Without a choice beside it, it did not come with one.
+    alone = [run("a"), run("b"), run("c", trainer__max_time="1h")]
+    assert grouped(alone)[0].labels[2] == "max_time=1h"
+
+
+def test_what_most_runs_refer_to_another_setting_for_sets_none_apart():
+    runs = [run("a", data__path="${x}"), run("b", data__path="${y}")]
+    assert differing(runs) == []
+    assert differing([*runs, run("c", data__path="z")]) == ["data.path"]
+
+
+def test_the_encoder_of_a_head_is_named_by_its_run():
+    one = "/home/me/outputs/night/2_lam=1/checkpoints/best.ckpt"
+    stack = "['/o/lower/checkpoints/best.ckpt', '/o/the upper/checkpoints/last.ckpt']"
+    runs = [run("a", encoder=one), run("b", encoder=stack)]
+    assert grouped(runs)[0].labels == ["encoder=2_lam=1", "encoder=['lower', 'the upper']"]
+
+
+def test_a_head_has_the_curve_of_its_error():
+    head = run("a")
+    head.curves = [{"epoch": epoch, "step": epoch, "val/error": 9.0 - epoch} for epoch in (1, 2)]
+    (line,) = curve(grouped([head])[0], "error").data
+    np.testing.assert_allclose(line.y, [8.0, 7.0])
+
+
+@pytest.mark.parametrize(("epochs", "step"), [(10, 1), (11, None)])
+def test_few_epochs_are_whole_numbers_on_the_axis(epochs, step):
+    long = run("a")
+    long.curves = [{"epoch": epoch, "step": epoch, "val/penalty": 1.0} for epoch in range(1, epochs + 1)]
+    assert curve(grouped([long, run("b")])[0], "penalty").layout.xaxis.dtick == step
 
 
 def test_a_run_that_recorded_no_settings_is_named():
@@ -170,9 +219,28 @@ def test_runs_of_one_lam_have_one_colour_and_different_dashes():
     assert dashes[0] == dashes[1] == "solid" != dashes[2]
 
 
-def test_where_lam_is_the_same_colours_tell_the_runs_apart():
-    (group,) = grouped([run(str(i), optimizer__lr=i) for i in range(1, 9)])
+@pytest.mark.parametrize("lams", [[0.1] * 8, [0.0, *[0.1] * 7]])
+def test_where_no_two_runs_differ_in_lam_alone_colours_tell_the_runs_apart(lams):
+    (group,) = grouped([run(str(i), lam, optimizer__lr=i) for i, lam in enumerate(lams)])
+    assert len({line["color"] for line in group.lines[:6]}) == 6
+    assert len({tuple(line.values()) for line in group.lines}) == 8
+
+
+def test_dashes_tell_the_other_settings_where_these_differ_and_seeds_look_alike():
+    runs = [
+        run(f"{lam} {lr} {seed}", lam, optimizer__lr=lr, seed=seed)
+        for lam in (0.1, 0.2)
+        for lr in (1, 2)
+        for seed in (0, 1)
+    ]
+    (group,) = grouped(runs)
+    assert [line["dash"] for line in group.lines] == ["solid", "solid", "dash", "dash"] * 2
+
+
+def test_many_lams_have_colours_in_their_order():
+    (group,) = grouped([run(str(i), i, seed=seed) for i in range(8) for seed in (1, 2)])
     assert len({line["color"] for line in group.lines}) == 8
+    assert group.lines[0]["color"] == group.lines[1]["color"]
 
 
 def columns_of(monkeypatch, runs):
@@ -202,9 +270,10 @@ def test_where_much_differs_one_column_says_what(monkeypatch):
     ]
     runs.append(run("2", source="mnist"))
     columns, _ = columns_of(monkeypatch, runs)
-    first = ["run", "data", "lam", "test/reconstruction", "test/penalty", "Pareto", "set apart by", "status"]
+    first = ["run", "status", "data", "lam", "test/reconstruction", "test/penalty", "Pareto", "set apart by"]
     assert list(columns)[:8] == first
     assert columns["data"] == ["digits", "digits", "mnist"]
+    assert columns["status"] == ["not finished", "finished", "finished"]
     assert columns["set apart by"][0] == "lam=0, lr=0, tied=False, batch_size=0"
     assert {"lr", "tied", "batch_size", "source"} <= set(columns)
 
@@ -247,6 +316,13 @@ def test_texts_that_would_lie_on_each_other_are_left_out():
     runs = [run(str(penalty), penalty, penalty=penalty, reconstruction=1.0) for penalty in (1.0, 1.1, 5.0)]
     _, texts = points(trade_off(grouped(runs)[0], "penalty", "reconstruction"))
     assert texts == {0: "1", 2: "5"}
+
+
+def test_texts_are_wider_than_they_are_high():
+    beside = [run(str(p), p, penalty=p, reconstruction=r) for p, r in ((1.0, 1.0), (1.5, 1.0), (5.0, 5.0))]
+    above = [run(str(p), p, penalty=p, reconstruction=r) for p, r in ((1.0, 1.0), (1.5, 1.5), (5.0, 5.0))]
+    for runs, texts in ((beside, {0, 2}), (above, {0, 1, 2})):
+        assert points(trade_off(grouped(runs)[0], "penalty", "reconstruction"))[1].keys() == texts
 
 
 def test_a_long_list_says_how_many_are_folded():

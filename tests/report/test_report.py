@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from contractive.palette import COLOURS
 from contractive.report import gallery, write_report
 from contractive.runs.curves import CurveWriter
 from contractive.runs.directory import find_runs
@@ -287,6 +288,17 @@ def test_a_picture_is_named_by_what_sets_its_run_apart_and_the_first_kind_is_ope
     assert re.findall(r"<figcaption>(.*?)</figcaption>", page)[:2] == ["lam=0.1", "lam=0.2"]
     folds = re.findall(r"<details( open)?><summary>(\w+)</summary>", page)
     assert [bool(is_open) for is_open, _ in folds] == [True, False, False]
+
+
+@pytest.mark.parametrize(("runs", "told"), [(20, False), (21, True)])
+def test_where_not_all_buttons_are_seen_a_line_tells_what_the_colours_do(tmp_path, runs, told):
+    for job in range(runs):
+        make_run(tmp_path / str(job), (0.0, 0.1, 0.25)[job % 3])
+    page = write_report(tmp_path).read_text()
+    lines = re.findall(r"<p class=\"note\">lam: (.*?)</p>", page)
+    assert [re.sub("<.*?>", "", line) for line in lines] == ([" 0,  0.1,  0.25"] if told else [])
+    if told:
+        assert re.findall(r'stroke="(.*?)"', lines[0]) == list(COLOURS[:3])
 
 
 def test_few_remarks_are_open_and_many_are_folded(tmp_path):

@@ -72,6 +72,7 @@ def _section(group: Group, pictures: Pictures, many: bool) -> str:
         ("Reconstruction and probe", trade_off(group, "reconstruction", "probe_error")),
         ("Reconstruction over the epochs", curve(group, "reconstruction")),
         ("Penalty over the epochs", curve(group, "penalty")),
+        ("Error of the head over the epochs", curve(group, "error")),
         ("Spectrum of the Jacobian", spectra(group)),
         *((f"Contraction, {kind}", figure) for kind, figure in ratios(group).items()),
     ]
@@ -86,7 +87,7 @@ def _section(group: Group, pictures: Pictures, many: bool) -> str:
     )
     shown = gallery(group, pictures)
     return (
-        f"<section><h2>{escape(group.title)}{count}</h2>\n{folded(_chips(group), 'chips')}\n"
+        f"<section><h2>{escape(group.title)}{count}</h2>\n{folded(_chips(group), 'chips')}\n{_colours(group)}"
         + (f'<p class="note">{note}</p>\n<div class="plots">{drawn}</div>\n' if drawn else "")
         + (f"<h3>Pictures</h3>\n{shown}\n" if shown else "")
         + "</section>\n"
@@ -97,15 +98,28 @@ def _chips(group: Group) -> list[str]:
     """The legend: a button for each run, which hides and shows it."""
     chips = []
     for number, label, run, line in zip(group.numbers, group.labels, group.runs, group.lines):
-        dash = SVG_DASHES[line["dash"]]
-        stroke = f'stroke="{line["color"]}" stroke-width="3" stroke-dasharray="{dash}"'
-        sample = f'<svg width="26" height="8"><line x1="0" y1="4" x2="26" y2="4" {stroke}/></svg>'
         search = escape(f"{label} {run.name} {run.status}".lower())
         chips.append(
             f'<button class="chip" data-run="{number}" data-text="{search}" title="{escape(run.name)}">'
-            f"{sample} {escape(label)}</button>"
+            f"{_sample(**line)} {escape(label)}</button>"
         )
     return chips
+
+
+def _colours(group: Group) -> str:
+    """What the colours tell, where they tell lam and not all buttons are seen."""
+    pairs = [(run.lam, line["color"]) for run, line in zip(group.runs, group.lines) if run.lam is not None]
+    told = dict(pairs)
+    one_each = len(set(pairs)) == len(told) == len(set(told.values()))
+    if len(group.runs) <= SHOWN or len(told) < 2 or not one_each:
+        return ""
+    samples = ", ".join(f"{_sample(colour, 'solid')} {lam:g}" for lam, colour in told.items())
+    return f'<p class="note">lam: {samples}</p>'
+
+
+def _sample(color: str, dash: str) -> str:
+    stroke = f'stroke="{color}" stroke-width="3" stroke-dasharray="{SVG_DASHES[dash]}"'
+    return f'<svg width="26" height="8"><line x1="0" y1="4" x2="26" y2="4" {stroke}/></svg>'
 
 
 def _plot(figure: go.Figure) -> str:

@@ -11,17 +11,18 @@ import numpy as np
 import plotly.graph_objects as go
 
 from contractive.palette import COLOURS
-from contractive.report.groups import Group
+from contractive.report.groups import Group, series
 
 STAGES = ("val", "train")
 NAMES = {
     "reconstruction": "reconstruction error",
     "penalty": "contraction penalty ‖J‖²<sub>F</sub>",
     "probe_error": "probe error, %",
+    "error": "wrong labels, %",
 }
 MOST_POINTS = 200_000  # of all curves of a group together
 MOST_KINDS = 4  # of contraction ratios
-NEAR = 0.08  # of an axis: nearer to each other two texts could not be read
+NEAR = (0.15, 0.08)  # of each axis: nearer to each other in both, two texts could not be read
 
 
 def pareto_front(points: Sequence[tuple[float, float]]) -> list[int]:
@@ -53,7 +54,7 @@ def trade_off(group: Group, x: str, y: str) -> go.Figure | None:
     if not at:
         return None
     figure = go.Figure()
-    for members in group.series():
+    for members in series(group.runs, group.settings):
         by_lam: dict[float, list[int]] = {}
         for i in members:
             lam = group.runs[i].lam
@@ -110,7 +111,7 @@ def _apart(points: Sequence[tuple[float, float]], *axes: dict[str, Any]) -> set[
             where[:, column] = (values - values.min()) / (np.ptp(values) or 1.0)
     chosen: list[int] = []
     for i in range(len(where)):
-        if all(np.abs(where[i] - where[j]).max() > NEAR for j in chosen):
+        if all((np.abs(where[i] - where[j]) > NEAR).any() for j in chosen):
             chosen.append(i)
     return set(chosen)
 
@@ -127,7 +128,9 @@ def curve(group: Group, term: str) -> go.Figure | None:
                 step = -(-len(values) // most)
                 visible = stage == STAGES[0]
                 _line(figure, group, i, epochs[::step], values[::step], stage=stage, visible=visible)
-    figure.update_xaxes(title="epoch")
+    # No halves of epochs where there are few.
+    few = all(len(run.curves) <= 10 for run in group.runs)
+    figure.update_xaxes(title="epoch", dtick=1 if few else None)
     return _finished(figure, NAMES[term], everything)
 
 

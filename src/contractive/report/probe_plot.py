@@ -8,7 +8,7 @@ import numpy as np
 import plotly.graph_objects as go
 
 from contractive.palette import COLOURS
-from contractive.report.groups import Group
+from contractive.report.groups import Group, series
 
 ERRORS = {
     "test/probe_error": "linear probe",
@@ -34,7 +34,7 @@ def worth(group: Group) -> go.Figure | None:
     figure = go.Figure()
     for (name, said), colour in zip(measures.items(), COLOURS):
         legend: dict[str, Any] = {"name": said, "legendgroup": name}
-        for members in group.series():
+        for members in series(group.runs, group.settings):
             found: dict[float, list[float]] = {}
             chance: dict[float, float] = {}
             for run in (group.runs[i] for i in members):

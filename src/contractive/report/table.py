@@ -41,12 +41,17 @@ def table(runs: Sequence[Run], groups: Sequence[Group]) -> str:
     data = {number: group.title for group in groups if len(groups) > 1 for number in group.numbers}
     rows = []
     for number, run in enumerate(runs):
-        row: dict[str, Any] = {"run": run.name, "data": data.get(number)}
+        # Why it failed stands above the plots.
+        row: dict[str, Any] = {
+            "run": run.name,
+            "status": run.status.partition(":")[0],
+            "data": data.get(number),
+        }
         row |= {names[key]: run.config.get(key) for key in first}
         figures = run.metrics | (run.geometry.numbers if run.geometry else {})
         row |= {name: figures.get(name) for name in FIRST}
         row |= {"Pareto": "yes" if number in fronts else None, "set apart by": apart.get(number)}
-        row |= {"status": run.status, **figures} | {names[key]: run.config.get(key) for key in settings}
+        row |= figures | {names[key]: run.config.get(key) for key in settings}
         rows.append(row)
     columns = {name: [row.get(name) for row in rows] for row in rows for name in row}
     # A column that is empty or says that all is well says nothing.
