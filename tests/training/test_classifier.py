@@ -290,3 +290,77 @@ def test_two_encoders_become_one_deep_one(encoder, tmp_path):
 def test_what_does_not_fit_is_refused(encoder, tmp_path, change, said):
     with pytest.raises((ValueError, FileNotFoundError, RuntimeError), match=said):
         fit({**settings(encoder), **change}, directory=tmp_path)
+
+
+@pytest.mark.usefixtures("double")
+def test_a_head_on_the_inputs_is_plain_torch_on_pixels_without_an_encoder():
+    head = {"on": "inputs", "hidden": [5], "batch_norm": True, "contraction": "frobenius", "lam": 0.3}
+    model = Classifier((2, 3), classes=3, head=head, hidden=[4]).train()
+    x, y = torch.rand(8, 2, 3), torch.randint(3, (8,))
+    first, norm, last = nn.Linear(6, 5), nn.BatchNorm1d(5), nn.Linear(5, 3)
+    for mine, own in ((first, model.head.layers[0]), (norm, model.head.norms[0]), (last, model.head.last)):
+        mine.load_state_dict(own.state_dict())
+    wanted = F.cross_entropy(last(norm(first(x.flatten(1))).relu()), y)
+    hidden = first(x.flatten(1))
+    mean, std = hidden.mean(0), (hidden.var(0, correction=0) + norm.eps).sqrt()
+
+    def one(x):
+        return last(((first(x.flatten()) - mean) / std * norm.weight + norm.bias).relu())
+
+    jacobian = torch.stack([torch.func.jacrev(one)(each) for each in x])
+    wanted = wanted + 0.3 * jacobian.square().sum((1, 2, 3)).mean()
+    wanted.backward()
+    loss = model._terms((x, y), 0.0, 0)["loss"]
+    loss.backward()
+    assert loss.item() == pytest.approx(wanted.item(), rel=1e-9)
+    assert torch.allclose(model.head.layers[0].weight.grad, first.weight.grad, rtol=1e-8, atol=1e-12)
+    unused = (*model.encoder.parameters(), *model.decoder.parameters())
+    assert not any(weight.requires_grad for weight in unused)
+    assert torch.equal(model.eval().logits(x), model.head(x.flatten(1)))
+
+
+def test_a_head_on_the_inputs_leaves_inputs_out_once():
+    head = {"on": "inputs", "hidden": [5], "dropout_input": 0.0, "dropout": 0.6}
+    model = Classifier((400,), classes=2, head=head, hidden=[4]).train()
+    seen = []
+    model.head.layers[0].register_forward_pre_hook(lambda layer, given: seen.append(given[0]))
+    model.head.last.register_forward_pre_hook(lambda layer, given: seen.append(given[0]))
+    x = torch.rand(50, 400) + 0.1
+    model._terms((x, torch.zeros(50, dtype=torch.long)), 0.0, 0)
+    assert torch.equal(seen[0], x)  # head.dropout is of the hidden units
+    assert (seen[1] == 0).float().mean() > 0.5
+    model.chosen = replace(model.chosen, dropout_input=0.25)
+    model._terms((x, torch.zeros(50, dtype=torch.long)), 0.0, 0)
+    assert (seen[2] == 0).float().mean().item() == pytest.approx(0.25, abs=0.02)
+
+
+def test_a_head_on_the_inputs_goes_on_as_if_never_stopped_and_is_evaluated_again(tmp_path):
+    head = {"on": "inputs", "hidden": [8], "batch_norm": True, "dropout": 0.3, "dropout_input": 0.1}
+    head |= {"contraction": "spectral", "outputs": "probabilities", "lam": 0.1}
+    given = {key: value for key, value in settings("", **head).items() if key != "encoder"}
+    whole = fit({**given, "trainer": {"max_epochs": 2}}, directory=tmp_path / "whole")
+    fit({**given, "trainer": {"max_epochs": 1}}, directory=tmp_path / "parts")
+    last = str(tmp_path / "parts/checkpoints/last.ckpt")
+    parts = fit({**given, "ckpt_path": last}, directory=tmp_path / "parts")
+    ours, theirs = (read_checkpoint(run.last)["state_dict"] for run in (parts, whole))
+    assert all(torch.equal(ours[name], theirs[name]) for name in theirs)
+    again = figures_again(whole.best, {**load_settings(tmp_path / "whole")})
+    assert again == {name: whole.metrics[name] for name in again} and "test/error" in again
+    with pytest.raises(ValueError, match="is a classifier on the inputs, without an encoder"):
+        load_autoencoder(whole.best)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"encoder": "any"}, "encoder: a head with head.on=inputs has no encoder"),
+        ({"model": {"hidden": [5]}}, "model.hidden: a head with head.on=inputs has no encoder"),
+        ({"head": {"frozen": True}}, "head.frozen=true is of an encoder, and on=inputs has none"),
+        ({"head": {"tangents": 2}}, "head.tangents=2 is of an encoder, and on=inputs has none"),
+        ({"head": {"on": "pixels"}}, "head.on must be one of code, inputs"),
+    ],
+)
+def test_what_a_head_on_the_inputs_has_no_use_for_is_refused(tmp_path, change, said):
+    head = {"enabled": True, "on": "inputs"} | change.pop("head", {})
+    with pytest.raises(ValueError, match=said):
+        fit({"head": head, **change}, directory=tmp_path)

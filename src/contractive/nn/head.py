@@ -35,26 +35,29 @@ class Head(nn.Module):
         share: float = 0.0,
         generator: torch.Generator | None = None,
         *,
+        whole: bool = False,
         known: Statistics | None = None,
     ) -> Tensor:
         """The logits ``(batch, classes)`` of codes ``(batch, inputs)``.
 
         Args:
-            code: of the encoder.
+            code: of the encoder, or whatever stands for one.
             share: of the code and of the hidden units that is left out.
             generator: the source of what is left out.
+            whole: whether nothing of the code itself is left out.
             known: what batches are normalised by, see :meth:`statistics`; by default their own in training.
         """
         # One example has no spread: a last batch of one takes what is known of those before.
         if known is None and len(code) == 1:
             known = self.statistics(code)
+        code = code if whole else dropped(code, share, generator)
         for number, layer in enumerate(self.layers):
-            code = layer(dropped(code, share, generator))
+            code = layer(code)
             if self.norms:
                 norm = self.norms[number]
                 code = norm(code) if known is None else _normalised(norm, code, *known[number])
-            code = code.relu()
-        logits: Tensor = self.last(dropped(code, share, generator))
+            code = dropped(code.relu(), share, generator)
+        logits: Tensor = self.last(code)
         return logits
 
     def statistics(self, code: Tensor) -> Statistics:

@@ -6,6 +6,7 @@ from contractive.nn.activations import ACTIVATIONS
 from contractive.settings import Settings, setting
 
 MOST_LAYERS = 1000  # nobody trains deeper ones of this kind, and a file may ask for anything
+CODE, INPUTS = "code", "inputs"  # what a head stands on
 RECONSTRUCTIONS = ("squared_error", "cross_entropy")
 
 

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from contractive.data.description import Description
 from contractive.nn.autoencoder import Autoencoder
-from contractive.nn.settings import Network
+from contractive.nn.settings import INPUTS, Network
 from contractive.runs.archive import in_short, read_archive
 from contractive.settings import names
 
@@ -34,11 +34,16 @@ def load_autoencoder(path: str | Path, map_location: Any = "cpu") -> Autoencoder
         map_location: the device to load to.
 
     Raises:
-        FileNotFoundError, ValueError: as :func:`read_checkpoint`, or if weights and settings do not agree.
+        FileNotFoundError, ValueError: as :func:`read_checkpoint`, or if weights and settings do not agree, or
+            what was trained has no encoder.
     """
     checkpoint = read_checkpoint(path)
     saved = checkpoint["hyper_parameters"]
     if is_classifier(checkpoint):  # its head is no part of the autoencoder
+        if saved["head"].get("on") == INPUTS:
+            raise ValueError(
+                f"{str(path)!r} is a classifier on the inputs, without an encoder: name another run"
+            )
         weights = checkpoint["state_dict"]
         checkpoint["state_dict"] = {n: weights[n] for n in weights if not n.startswith(HEAD)}
     wanted = ("input_shape", "scaled", *names(Network))

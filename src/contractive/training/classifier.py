@@ -12,6 +12,7 @@ from torch import Tensor
 from contractive.diagnostics.tangents import tangents
 from contractive.jacobian.encoder import without_autocast
 from contractive.nn import head as heads
+from contractive.nn.settings import INPUTS
 from contractive.penalties import contraction_penalty, spectral_penalty, tangent_propagation_penalty
 from contractive.runs.checkpoints import HEAD
 from contractive.settings import prefixed
@@ -41,6 +42,9 @@ class Classifier(ContractiveAutoencoder):
     encoder which a checkpoint keeps: to keep them instead would take ``head.tangents`` times the training
     data, and data that stream have no place for them.
 
+    With ``head.on=inputs`` the head stands on the scaled inputs themselves, and there is no encoder: what the
+    model has of one stays untrained and is not used.
+
     Args:
         input_shape: shape of one example.
         classes: how many there are; labels are 0 up to it, and an example with a negative one has none.
@@ -65,9 +69,11 @@ class Classifier(ContractiveAutoencoder):
         with prefixed("head."):
             self.chosen = Head.of(head or {})
         super().__init__(input_shape, **settings)
-        self.head = heads.Head(self.code_size, self.chosen.hidden, classes, batch_norm=self.chosen.batch_norm)
+        self.on_inputs = self.chosen.on == INPUTS
+        size = prod(self.input_shape) if self.on_inputs else self.code_size
+        self.head = heads.Head(size, self.chosen.hidden, classes, batch_norm=self.chosen.batch_norm)
         self.decoder.requires_grad_(False)
-        self.encoder.requires_grad_(not self.chosen.frozen)
+        self.encoder.requires_grad_(not (self.chosen.frozen or self.on_inputs))
         most = min(self.code_size, prod(self.input_shape))
         if self.chosen.tangents > most:
             raise ValueError(
@@ -108,7 +114,7 @@ class Classifier(ContractiveAutoencoder):
 
     def logits(self, x: Tensor) -> Tensor:
         """One for each class, ``(batch, classes)``, of inputs in the data's own units."""
-        result: Tensor = self.head(self.encoder(self.scale(x)))
+        result: Tensor = self.head(self._below(self.scale(x)))
         return result
 
     def _terms(
@@ -121,8 +127,8 @@ class Classifier(ContractiveAutoencoder):
         # Drawn for the step, so that a run that goes on draws them again.
         generator = self._seeded(step)
         drop = (self.chosen.dropout_input, self.chosen.dropout) if self.training else (0.0, 0.0)
-        code = self.encoder(heads.dropped(x, drop[0], generator))
-        logits = self.head(code, drop[1], generator)
+        below = self._below(heads.dropped(x, drop[0], generator))
+        logits = self.head(below, drop[1], generator, whole=self.on_inputs)
         known = y >= 0
         count = known.sum().clamp_min(1)
         losses = F.cross_entropy(logits, y.where(known, -1), ignore_index=-1, reduction="sum")
@@ -150,8 +156,12 @@ class Classifier(ContractiveAutoencoder):
         it is that of this batch: weights that only shrink then do not lower the derivative. By what is known
         of earlier batches they would, without end.
         """
-        known = self.head.statistics(self.encoder(x))
-        return lambda x: self.head(self.encoder(x), known=known)
+        known = self.head.statistics(self._below(x))
+        return lambda x: self.head(self._below(x), known=known)
+
+    def _below(self, x: Tensor) -> Tensor:
+        """What the head stands on, of scaled inputs: their code, or themselves, ``(batch, size)``."""
+        return x.flatten(1) if self.on_inputs else self.encoder(x)
 
     def _contraction(self, x: Tensor, generator: torch.Generator) -> Tensor:
         """What the derivative of the outputs comes to at each of the scaled inputs."""

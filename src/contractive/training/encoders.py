@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from omegaconf import OmegaConf
 
+from contractive.nn.settings import INPUTS
 from contractive.runs.trained import Trained, find_trained
 from contractive.settings import default_of, prefixed
 from contractive.training.recording import load_settings
@@ -28,13 +29,18 @@ def taken_over(settings: Mapping[str, Any], typed: Collection[str]) -> dict[str,
         typed: the names of those that were typed or given; those of the data stay, the others are the run's.
 
     Raises:
-        ValueError: if there is no head to put on it, or a setting of the network was given as well.
+        ValueError: if there is no head to put on it, or a setting of the network was given as well; if either
+            is given to a head on the inputs.
         FileNotFoundError: if there is no such run.
     """
-    encoder = settings.get("encoder")
+    encoder, head = settings.get("encoder"), settings.get("head") or {}
+    if head.get("enabled") and head.get("on") == INPUTS and settings.get("resume") is None:
+        given = ["encoder"] if encoder is not None else [n for n in typed if n.partition(".")[0] == "model"]
+        if given:
+            raise ValueError(f"{given[0]}: a head with head.on={INPUTS} has no encoder: leave it out")
     if encoder is None or settings.get("resume") is not None or settings.get("ckpt_path") is not None:
         return {}
-    if not (settings.get("head") or {}).get("enabled"):
+    if not head.get("enabled"):
         raise ValueError(
             f"encoder={encoder}: only a head takes one: use contractive finetune, or head=default"
         )

@@ -6,7 +6,7 @@ from typing import Any, Self
 
 from contractive.data.subsets import BALANCED, DRAWS, FIRST
 from contractive.nn.corruption import Corruption
-from contractive.nn.settings import MOST_LAYERS, Network
+from contractive.nn.settings import CODE, INPUTS, MOST_LAYERS, Network
 from contractive.penalties.settings import Hessian, penalty_settings
 from contractive.settings import Settings, check_choice, group, names, prefixed, setting
 
@@ -138,8 +138,13 @@ class Head(Settings):
     """What stands on the code and tells classes, and how it is trained with the encoder below it."""
 
     enabled: bool = setting(False, "whether classes are learnt; head=default switches it on")
+    on: str = setting(
+        CODE,
+        "what it stands on: the code, or the inputs themselves, without an encoder",
+        choices=(CODE, INPUTS),
+    )
     hidden: list[int] = setting(
-        [], "sizes of layers of ReLU units between code and classes", at_most=MOST_LAYERS
+        [], "sizes of layers of ReLU units between that and the classes", at_most=MOST_LAYERS
     )
     batch_norm: bool = setting(False, "whether these layers normalise what they get over the batch")
     frozen: bool = setting(False, "whether the encoder stays as it is")
@@ -165,6 +170,10 @@ class Head(Settings):
             raise ValueError(f"lam={self.lam:g} has nothing to weigh while contraction=none: choose {others}")
         if self.beta > 0 and self.tangents == 0:
             raise ValueError(f"beta={self.beta:g} has nothing to weigh while tangents=0: say how many")
+        given = [name for name in ("frozen", "tangents") if getattr(self, name)]
+        if self.on == INPUTS and given:
+            value = str(getattr(self, given[0])).lower()
+            raise ValueError(f"{given[0]}={value} is of an encoder, and on={INPUTS} has none: leave it out")
 
 
 @dataclass
