@@ -2,7 +2,12 @@
 
 import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from tensorboard.backend.event_processing.data_provider import MultiplexerDataProvider
+from tensorboard.backend.event_processing.plugin_event_multiplexer import EventMultiplexer
+from tensorboard.context import RequestContext
+from tensorboard.plugins.base_plugin import TBContext
 from tensorboard.plugins.hparams import plugin_data_pb2
+from tensorboard.plugins.hparams.backend_context import Context
 
 from contractive.training.recording import compared_settings
 
@@ -16,6 +21,16 @@ def events(directory):
 def session(logged):
     content = logged.summary_metadata["_hparams_/session_start_info"].plugin_data.content
     return dict(plugin_data_pb2.HParamsPluginData.FromString(content).session_start_info.hparams)
+
+
+def experiment(directory):
+    """What TensorBoard's HParams tab lists of the runs in a directory: columns of settings, and of figures."""
+    multiplexer = EventMultiplexer().AddRunsFromDirectory(str(directory)).Reload()
+    context = Context(TBContext(data_provider=MultiplexerDataProvider(multiplexer, str(directory))))
+    request = RequestContext()
+    runs = context.hparams_metadata(request, "")
+    found = context.experiment_from_metadata(request, "", True, runs, [])
+    return [info.name for info in found.hparam_infos], [info.name.tag for info in found.metric_infos]
 
 
 @pytest.fixture(scope="module")
@@ -75,6 +90,27 @@ def test_runs_are_compared_by_lam_and_what_was_asked_for_or_is_not_at_its_defaul
     told = session(events(run))
     assert set(told) == {"model.lam", "model.hidden", "trainer.max_epochs", "seed", "probe.enabled"}
     assert told["model.lam"].number_value == 0.1
+    assert told["probe.enabled"].string_value == "False"
+
+
+def test_mixed_runs_are_compared_by_what_any_of_them_has_lam_first_and_by_what_decides(train, tmp_path):
+    train("model.hidden=[4]", "trainer.max_epochs=1", "model.lam=0", to="runs/a")
+    train(
+        "data.batch_size=256", "trainer.max_epochs=1", "model/corruption=masking", "model.lam=1", to="runs/b"
+    )
+    train("head=default", "trainer.max_epochs=1", "head.hidden=[3]", "seed=1", to="runs/c")
+    settings, figures = experiment(tmp_path / "runs")
+    assert settings[0] == "model.lam"  # TensorBoard shows the first five, those first that differ
+    others = {"model.hidden", "data.batch_size", "model.corruption.kind", "head.hidden", "seed"}
+    assert others <= set(settings)
+    # Of the figures, too, it shows five.
+    assert figures[:5] == [
+        "test/error",
+        "test/loss",
+        "test/penalty",
+        "test/reconstruction",
+        "train/cross_entropy",
+    ]
 
 
 @pytest.mark.parametrize(
