@@ -340,3 +340,6 @@ def test_where_there_is_a_probe_its_error_is_on_the_front_of_the_table(monkeypat
     assert shown["Pareto"] == ["", "yes"]
     assert shown["test/penalty"] == [1.0, 2.12346]
     assert "beats it in both reconstruction and probe_error.</p>" in note
+    # Also where a run was not probed, which then has no place there.
+    table([*runs, run("c", 0.3, penalty=0.0)], grouped([*runs, run("c", 0.3, penalty=0.0)]))
+    assert shown["Pareto"] == ["", "yes", ""]

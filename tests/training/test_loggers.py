@@ -1,8 +1,8 @@
 """What TensorBoard gets of a run: names in an order to read, one for each thing, and what runs differ in."""
 
 import pytest
-from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tensorboard.backend.event_processing.data_provider import MultiplexerDataProvider
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tensorboard.backend.event_processing.plugin_event_multiplexer import EventMultiplexer
 from tensorboard.context import RequestContext
 from tensorboard.plugins.base_plugin import TBContext
@@ -24,7 +24,7 @@ def session(logged):
 
 
 def experiment(directory):
-    """What TensorBoard's HParams tab lists of the runs in a directory: columns of settings, and of figures."""
+    """What TensorBoard tells of the runs in a directory: names of settings and of figures, in its order."""
     multiplexer = EventMultiplexer().AddRunsFromDirectory(str(directory)).Reload()
     context = Context(TBContext(data_provider=MultiplexerDataProvider(multiplexer, str(directory))))
     request = RequestContext()

@@ -104,7 +104,7 @@ def _came_along(key: str, runs: Sequence[Run], settings: Sequence[str]) -> bool:
     group, _, last = key.rpartition(".")
     having = [run for run in runs if run.config.get(key) is not None]
     chosen = last not in CHOOSING and any(f"{group}.{word}" in settings for word in CHOOSING)
-    alike = len(having) < len(runs) and len({str(run.config[key]) for run in having}) == 1
+    alike = len({str(run.config[key]) for run in having}) == 1
     return chosen and alike and not any(key in run.overrides for run in having)
 
 

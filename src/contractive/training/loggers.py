@@ -33,4 +33,4 @@ class TensorBoard(TensorBoardLogger):
             self.log_metrics(metrics, step)
             plain = {k: v if type(v) in (int, float, str) else str(v) for k, v in params.items()}
             for summary in hparams(plain, metrics)[1:]:
-                self.experiment.file_writer.add_summary(summary, step)  # type: ignore[attr-defined]
+                self.experiment.file_writer.add_summary(summary, step)
