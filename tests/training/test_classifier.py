@@ -1,9 +1,11 @@
 """Heads: their objective by hand, what of a run they take over, and that they go on as if never stopped."""
 
+import csv
 import json
 from dataclasses import replace
 from functools import partial
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
@@ -214,6 +216,42 @@ def test_examples_that_lost_their_label_have_none():
     logits, y = model.logits(x[y != UNKNOWN]), y[y != UNKNOWN]
     assert terms["loss"].item() == pytest.approx(F.cross_entropy(logits, y).item(), rel=1e-5)
     assert terms["error"].item() == pytest.approx(100 * (logits.argmax(1) != y).double().mean().item())
+
+
+def labelled_here_and_there(n, seed):
+    """Examples of two classes of which about one in five has a label, none of the first five."""
+    random = np.random.default_rng(seed)
+    y = np.where(random.random(n) < 0.2, random.integers(0, 2, n), -1)
+    y[:6] = [-1] * 5 + [1]
+    return random.random((n, 6), dtype=np.float32), y
+
+
+def test_figures_are_averages_over_the_examples_behind_them(tmp_path):
+    """Nothing is learnt at this rate, so that those of the epoch are those of the model at its end."""
+    paths = {}
+    for seed, (name, n) in enumerate({"path": 43, "val_path": 17, "test_path": 11}.items()):
+        x, y = labelled_here_and_there(n, seed)
+        paths[name] = str(tmp_path / f"{name}.npz")
+        np.savez(paths[name], x=x, y=y)
+    head = {"enabled": True, "contraction": "frobenius", "lam": 0.5}
+    data = {"source": "array", "batch_size": 5, **paths}
+    others = {"trainer": {"max_epochs": 1}, "optimizer": {"name": "SGD", "lr": 1e-12}, **WITHOUT_PROBE}
+    run = fit({"data": data, "model": {"hidden": [4]}, "head": head, **others}, directory=tmp_path / "run")
+    wanted = {}
+    for split in ("train", "val", "test"):
+        x, y = run.data.split(split).x, run.data.split(split).y
+        logits, seen = run.model.logits(x), y >= 0
+        entropy = F.cross_entropy(logits[seen], y[seen]).item()
+        contraction = run.model._contraction(run.model.scale(x), torch.Generator()).mean().item()
+        wanted[f"{split}/cross_entropy"] = entropy
+        wanted[f"{split}/error"] = 100 * (logits[seen].argmax(1) != y[seen]).double().mean().item()
+        wanted[f"{split}/contraction"] = contraction
+        wanted[f"{split}/loss"] = entropy + 0.5 * contraction
+    found = dict(run.metrics)
+    with (tmp_path / "run/curves.csv").open() as file:
+        (row,) = csv.DictReader(file)
+    found |= {name: float(value) for name, value in row.items() if name.startswith("train/")}
+    assert {name: found[name] for name in wanted} == pytest.approx(wanted, rel=1e-5)
 
 
 def test_it_begins_with_the_encoder_its_network_and_its_data(encoder, tmp_path):

@@ -6,15 +6,41 @@ import torch
 from contractive.training.history import NonFiniteLossError, StepHistory
 
 
-def add(history, values, batch_size=1, step=0):
-    history.add(torch.tensor(values), batch_size=batch_size, step=step)
+def add(history, values, sizes=1, step=0):
+    """One size for each value, or one for all."""
+    sizes = [sizes] * len(values) if isinstance(sizes, int) else sizes
+    history.add(torch.tensor(values), torch.tensor(sizes), step=step)
 
 
 def test_averages_weigh_every_example_alike():
     history = StepHistory(("loss",), capacity=3)
-    add(history, [1.0], batch_size=30)
-    add(history, [4.0], batch_size=10)
+    add(history, [1.0], 30)
+    add(history, [4.0], 10)
     assert history.drain() == {"loss": pytest.approx((30 * 1 + 10 * 4) / 40)}
+
+
+def test_each_term_is_averaged_over_the_examples_behind_it():
+    history = StepHistory(("error", "contraction"), capacity=3)
+    add(history, [50.0, 1.0], [4, 10])
+    add(history, [0.0, 2.0], [0, 10])  # no label in this batch
+    assert history.drain() == {"error": 50.0, "contraction": 1.5}
+    add(history, [20.0, 4.0], [1, 5])
+    history.drain()
+    assert history.end_epoch() == {"error": pytest.approx((4 * 50 + 20) / 5), "contraction": 2.0}
+
+
+def test_it_goes_on_from_what_was_saved():
+    history = StepHistory(("error", "contraction"), capacity=9)
+    add(history, [50.0, 1.0], [4, 10])
+    history.drain()
+    add(history, [20.0, 4.0], [1, 10], step=1)
+    state = history.state_dict()
+    StepHistory.check_state(state)
+    assert state["sizes"] == [[1, 10]]  # plain numbers, as in checkpoints of before
+    again = StepHistory(("error", "contraction"), capacity=9)
+    again.load_state_dict(state, torch.device("cpu"))
+    assert again.drain() == {"error": 20.0, "contraction": 4.0}
+    assert again.end_epoch() == {"error": pytest.approx(44.0), "contraction": 2.5}
 
 
 def test_an_epoch_spans_several_readings():
@@ -39,10 +65,10 @@ def test_the_last_row_before_a_reading_is_due():
 
 def test_what_was_not_measured_counts_for_nothing():
     history = StepHistory(("loss", "penalty"), capacity=3)
-    history.add(torch.tensor([1.0, float("nan")]), batch_size=10, step=0, unknown=("penalty",))
-    add(history, [4.0, 6.0], batch_size=30)
+    add(history, [1.0, float("nan")], [10, 0])
+    add(history, [4.0, 6.0], 30)
     assert history.drain() == {"loss": pytest.approx((10 * 1 + 30 * 4) / 40), "penalty": 6.0}
-    history.add(torch.tensor([1.0, 0.0]), batch_size=10, step=2, unknown=("penalty",))
+    add(history, [1.0, 0.0], [10, 0], step=2)
     assert history.drain() == {"loss": 1.0}
     assert history.end_epoch() == {"loss": pytest.approx((20 * 1 + 30 * 4) / 50), "penalty": 6.0}
 
@@ -66,7 +92,7 @@ def test_other_processes_than_before_go_on_with_the_same_averages():
         history = StepHistory(("loss", "penalty"), capacity=9)
         for step, parts in enumerate(steps):
             value, n = parts[rank]
-            history.add(torch.tensor([value, unmeasured]), batch_size=n, step=step, unknown=("penalty",))
+            add(history, [value, unmeasured], [n, 0], step=step)
             if step == 0:
                 history.drain()
         states.append(history.state_dict())

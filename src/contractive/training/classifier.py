@@ -1,6 +1,6 @@
 """A head on an encoder, trained with it on labels."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from copy import deepcopy
 from math import prod
 from typing import Any
@@ -18,6 +18,7 @@ from contractive.runs.checkpoints import HEAD
 from contractive.settings import prefixed
 from contractive.training.datamodule import DataModule
 from contractive.training.module import Batch, ContractiveAutoencoder, inputs
+from contractive.training.processes import summed
 from contractive.training.settings import PROBABILITIES, Head, plain
 
 TERMS = ("loss", "cross_entropy", "error")
@@ -133,21 +134,41 @@ class Classifier(ContractiveAutoencoder):
         count = known.sum().clamp_min(1)
         losses = F.cross_entropy(logits, y.where(known, -1), ignore_index=-1, reduction="sum")
         wrong = (logits.argmax(1) != y) & known
-        entropy = losses / count
-        terms = {"loss": entropy, "cross_entropy": entropy, "error": 100 * wrong.sum() / count}
+        terms = {"cross_entropy": losses / count, "error": 100 * wrong.sum() / count}
         # After what is drawn for dropout.
-        further = {
-            "contraction": (self.chosen.lam, self._contraction),
-            "tangents": (self.chosen.beta, self._along_tangents),
-        }
+        measures = {"contraction": self._contraction, "tangents": self._along_tangents}
         for name in self.terms[len(TERMS) :]:
-            weight, measure = further[name]
+            weight = self._weight_of(name)
             if weight > 0 or unweighted:
                 with torch.set_grad_enabled(weight > 0 and torch.is_grad_enabled()):
-                    terms[name] = measure(x, generator).mean()
-            if weight > 0:
-                terms["loss"] = terms["loss"] + weight * terms[name]
-        return terms
+                    terms[name] = measures[name](x, generator).mean()
+        return {"loss": self._loss(terms), **terms}
+
+    def _weight_of(self, name: str) -> float:
+        return {"contraction": self.chosen.lam, "tangents": self.chosen.beta}[name]
+
+    def _loss(self, terms: Mapping[str, Any]) -> Any:
+        """The weighted sum of the terms: of a batch or of an epoch, each is over examples of its own."""
+        loss = terms["cross_entropy"]
+        for name in self.terms[len(TERMS) :]:
+            if weight := self._weight_of(name):
+                loss = loss + weight * terms[name]
+        return loss
+
+    def _sizes(self, batch: Batch, measured: Collection[str]) -> Tensor:
+        """How many examples are behind each term, ``(terms,)``: behind those of the labels the ones with
+        one."""
+        sizes = super()._sizes(batch, measured).clone()
+        sizes[: len(TERMS)] = (batch[1] >= 0).sum()
+        return sizes
+
+    def _weights(self, batch: Batch, batch_idx: int) -> dict[str, Any]:
+        """By what to multiply the terms of this process's share of a batch, of those of the labels by how
+        many of all labels it has: the loader does not know."""
+        own = (batch[1] >= 0).sum()
+        labelled = own * self.trainer.world_size / summed(self.trainer, own).clamp_min(1)
+        rest = super()._weights(batch, batch_idx).get("loss", 1.0)
+        return {name: labelled if name in TERMS else rest for name in self.terms[1:]}
 
     def _outputs(self, x: Tensor) -> Callable[[Tensor], Tensor]:
         """The logits as a function of scaled inputs, one by one, that is differentiated at ``x``.
@@ -188,10 +209,10 @@ def classes_of(data: DataModule) -> int:
     largest = 0
     for split in ("train", "val", "test"):
         y = data.sample(split, data.size(split)).y
-        if y is None:
-            raise ValueError(f"head: the {split} split of data.source has no labels to learn: name others")
-        if y.is_floating_point():
+        if y is not None and y.is_floating_point():
             raise ValueError("head: the labels of these data are measurements, and a head tells classes")
+        if y is None or not (y >= 0).any():
+            raise ValueError(f"head: the {split} split of data.source has no labels to learn: name others")
         largest = max(largest, int(y.max()))
     if not 0 < largest < 100_000:
         raise ValueError(f"head: the largest label is {largest}: classes are numbered from 0, two at least")

@@ -1,6 +1,6 @@
 """What the training steps computed, kept on the device until it is time to look."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -28,10 +28,10 @@ class StepHistory:
     ``total`` that sums a tensor up over all of them.
 
     >>> history = StepHistory(("loss", "penalty"), capacity=4)
-    >>> history.add(torch.tensor([1.0, 2.0]), batch_size=1, step=0)
-    >>> history.add(torch.tensor([4.0, 5.0]), batch_size=2, step=1)
+    >>> history.add(torch.tensor([1.0, 2.0]), torch.tensor([1, 3]), step=0)
+    >>> history.add(torch.tensor([4.0, 6.0]), torch.tensor([2, 1]), step=1)
     >>> history.drain()
-    {'loss': 3.0, 'penalty': 4.0}
+    {'loss': 3.0, 'penalty': 3.0}
     """
 
     def __init__(self, terms: Sequence[str], capacity: int) -> None:
@@ -39,18 +39,21 @@ class StepHistory:
         self.capacity = capacity
         self._rows: list[Tensor] = []
         self._steps: list[int] = []
-        self._sizes: list[list[int]] = []  # examples behind each number: none behind an unknown one
+        self._sizes: list[Tensor] = []  # examples behind each number
         self._epoch_sums = torch.zeros(2, len(self.terms), dtype=torch.double)
 
-    def add(self, row: Tensor, *, batch_size: int, step: int, unknown: Collection[str] = ()) -> None:
-        """Keep ``row``, the batch averages ``(terms,)`` of one step, without waiting for the device.
+    def add(self, row: Tensor, sizes: Tensor, *, step: int) -> None:
+        """Keep the averages of one step, without waiting for the device.
 
-        What the row holds for the terms in ``unknown``, or of an empty batch, was not measured, and counts
-        for nothing.
+        Args:
+            row: ``(terms,)``, averages over a batch.
+            sizes: ``(terms,)`` of integers, how many examples are behind each; what has none behind it was
+                not measured, and counts for nothing.
+            step: how many came before.
         """
         self._rows.append(row)
+        self._sizes.append(sizes)
         self._steps.append(step)
-        self._sizes.append([0 if term in unknown else batch_size for term in self.terms])
 
     @property
     def due(self) -> bool:
@@ -68,8 +71,7 @@ class StepHistory:
         Raises:
             NonFiniteLossError: naming the first step and term that was not finite.
         """
-        rows = self.check()
-        sizes = torch.tensor(self._sizes, dtype=torch.double).view(rows.shape)
+        rows, sizes = self.check(), self._counts().double()
         sums = torch.stack([(rows * sizes).sum(0), sizes.sum(0)])
         self._epoch_sums += sums
         self._rows, self._steps, self._sizes = [], [], []
@@ -83,7 +85,7 @@ class StepHistory:
     def state_dict(self) -> dict[str, Any]:
         """All that is known of the epoch so far, for a run that goes on in its middle."""
         rows = torch.stack(self._rows).cpu() if self._rows else torch.empty(0, len(self.terms))
-        known = {"rows": rows, "steps": list(self._steps), "sizes": list(self._sizes)}
+        known = {"rows": rows, "steps": list(self._steps), "sizes": self._counts().tolist()}
         return {"terms": list(self.terms), "sums": self._epoch_sums.clone(), **known}
 
     def load_state_dict(self, state: Mapping[str, Any], device: torch.device) -> None:
@@ -95,7 +97,8 @@ class StepHistory:
         self.check_state(state)
         if tuple(state["terms"]) == self.terms:
             self._rows = list(state["rows"].to(device))
-            self._steps, self._sizes = list(state["steps"]), list(state["sizes"])
+            self._sizes = [torch.tensor(sizes, device=device) for sizes in state["sizes"]]
+            self._steps = list(state["steps"])
             self._epoch_sums = state["sums"]
 
     @staticmethod
@@ -139,7 +142,7 @@ class StepHistory:
             NonFiniteLossError: naming the first step and term that was not finite.
         """
         rows = torch.stack(self._rows).double().cpu() if self._rows else torch.empty(0, len(self.terms))
-        rows[torch.tensor(self._sizes).view(rows.shape) == 0] = 0.0
+        rows[self._counts() == 0] = 0.0
         bad = ~torch.isfinite(rows)
         if not bad.any():
             return rows
@@ -150,6 +153,10 @@ class StepHistory:
             f"train/{self.terms[column]} became {rows[row, column].item()} at step {self._steps[row]}:"
             " lower optimizer.lr or model.lam, or look for extreme values in the data"
         )
+
+    def _counts(self) -> Tensor:
+        none = torch.empty(0, len(self.terms), dtype=torch.long)
+        return torch.stack(self._sizes).cpu() if self._sizes else none
 
     def _means(self, sums: Tensor) -> dict[str, float]:
         """Sums and numbers of examples ``(2, terms)`` to averages of the terms that were measured."""

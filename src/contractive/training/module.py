@@ -1,7 +1,7 @@
 """The contractive autoencoder as a LightningModule."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -81,6 +81,7 @@ class ContractiveAutoencoder(ScaledByData):
         self._generator: torch.Generator | None = None
         self._history = StepHistory(self.terms, capacity=1)
         self._earlier: dict[str, Any] | None = None  # the history of the run that is resumed
+        self._known_sizes: dict[tuple[int, ...], Tensor] = {}
 
     @property
     def lam(self) -> float:
@@ -91,11 +92,6 @@ class ContractiveAutoencoder(ScaledByData):
     def terms(self) -> tuple[str, ...]:
         """Names of the terms of the objective, the loss first."""
         return (*TERMS, "hessian") if self.objective.lam_hessian > 0 else TERMS
-
-    @property
-    def validated(self) -> tuple[str, ...]:
-        """Names of those that are measured on the other splits."""
-        return self.terms
 
     @classmethod
     def load_from_checkpoint(  # type: ignore[override]
@@ -207,9 +203,10 @@ class ContractiveAutoencoder(ScaledByData):
         """The loss of one batch; its terms go to the history, which is read every so many steps."""
         x, lam = inputs(batch), self._lam_now(batch_idx)
         self.rates = {"lam": lam, "lr": self.trainer.optimizers[0].param_groups[0]["lr"]}
+        weights = self._weights(batch, batch_idx) if self.trainer.world_size > 1 else {}
         if not len(x):
             nothing = torch.zeros(len(self.terms), device=self.device)
-            self._history.add(nothing, batch_size=0, step=self.global_step)
+            self._history.add(nothing, nothing.long(), step=self.global_step)
             # The other processes wait for gradients of all weights.
             trained = [weight for weight in self.parameters() if weight.requires_grad]
             return torch.stack([weight.sum() for weight in trained]).sum() * 0
@@ -220,35 +217,32 @@ class ContractiveAutoencoder(ScaledByData):
         terms = self._terms(
             batch, lam, self.global_step, corruption=self.objective.corruption, unweighted=looked_at
         )
-        unknown = [name for name in self.terms if name not in terms]
         row = torch.stack([terms.get(name, terms["loss"]).detach() for name in self.terms])
-        self._history.add(row, batch_size=len(x), step=self.global_step, unknown=unknown)
-        loader = self.trainer.train_dataloader
-        weight = loader.weight(batch_idx) if isinstance(loader, BatchLoader) else 1.0
-        return terms["loss"] if weight == 1.0 else terms["loss"] * weight
+        self._history.add(row, self._sizes(batch, terms), step=self.global_step)
+        return self._loss(terms | {name: weights[name] * terms[name] for name in weights if name in terms})
 
     def on_validation_epoch_start(self) -> None:
         """Begin new sums."""
-        self._sums, self._examples = torch.zeros(len(self.validated), device=self.device), 0
+        self._sums, self._behind = torch.zeros(2, len(self.terms), device=self.device)
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Add up the terms of the objective at the full ``lam``, so that epochs of a warm-up compare."""
-        x = inputs(batch)
-        if not len(x):
+        if not len(inputs(batch)):
             return
         # The same draws in every epoch, so that epochs compare.
         terms = self._terms(batch, self.lam, batch_idx)
-        self._sums = self._sums + torch.stack([terms[name] for name in self.validated]) * len(x)
-        self._examples += len(x)
+        sizes = self._sizes(batch, terms)
+        self._sums = self._sums + torch.stack([terms[name] for name in self.terms]) * sizes
+        self._behind = self._behind + sizes
 
     def on_validation_epoch_end(self) -> None:
         """Log the averages over the examples: to log each batch would cost more than to compute it."""
         stage = "test" if self.trainer.testing else "val"
-        known = torch.cat([self._sums, self._sums.new_tensor([self._examples])])
-        *sums, examples = summed(self.trainer, known)
-        means = {f"{stage}/{name}": total / examples for name, total in zip(self.validated, sums)}
+        known = zip(self.terms, *summed(self.trainer, torch.stack([self._sums, self._behind])))
+        means = self._with_loss({name: total / behind for name, total, behind in known if behind})
         # In all processes they are the same already; Lightning asks for it.
-        self.log_dict(means, batch_size=1, sync_dist=True)
+        values = {f"{stage}/{name}": mean for name, mean in means.items()}
+        self.log_dict(values, batch_size=1, sync_dist=True)
 
     on_test_epoch_start, test_step = on_validation_epoch_start, validation_step
     on_test_epoch_end = on_validation_epoch_end
@@ -276,11 +270,14 @@ class ContractiveAutoencoder(ScaledByData):
     def on_train_batch_end(self, *args: Any) -> None:
         """Log the averages of the last steps once there are enough of them."""
         if self._history.full:
-            self._log_steps(self._history.drain(self._total))
+            self._log_steps(self._with_loss(self._history.drain(self._total)))
 
     def on_train_epoch_end(self) -> None:
         """Log the averages of the epoch; stop, before anything is saved, if a term is not finite."""
-        rest, means = self._history.drain(self._total), self._history.end_epoch(self._total)
+        rest, means = (
+            self._with_loss(average(self._total))
+            for average in (self._history.drain, self._history.end_epoch)
+        )
         # The few steps after the last full window would only make the curve zigzag.
         if rest == means:
             self._log_steps(rest)
@@ -307,6 +304,28 @@ class ContractiveAutoencoder(ScaledByData):
 
     def _total(self, sums: Tensor) -> Tensor:
         return summed(self.trainer, sums)
+
+    def _loss(self, terms: Mapping[str, Any]) -> Any:
+        """What is minimised, of the terms of the objective or of averages of them."""
+        return terms["loss"]
+
+    def _with_loss(self, means: dict[str, float]) -> dict[str, float]:
+        """Averages over different examples, and what is minimised of them."""
+        return means | {"loss": self._loss(means)} if "loss" in means else means
+
+    def _sizes(self, batch: Batch, measured: Collection[str]) -> Tensor:
+        """How many examples of a batch are behind each term, ``(terms,)``; none behind an unmeasured one."""
+        sizes = tuple(len(inputs(batch)) if term in measured else 0 for term in self.terms)
+        # There are few different ones, and a tensor for each step would cost more than all else here.
+        if sizes not in self._known_sizes or self._known_sizes[sizes].device != self.device:
+            self._known_sizes[sizes] = torch.tensor(sizes, device=self.device)
+        return self._known_sizes[sizes]
+
+    def _weights(self, batch: Batch, batch_idx: int) -> dict[str, Any]:
+        """By what to multiply the terms of this process's share of a batch: the mean over all processes is
+        then that over all examples behind it."""
+        loader = self.trainer.train_dataloader
+        return {"loss": loader.weight(batch_idx)} if isinstance(loader, BatchLoader) else {}
 
     def _terms(self, batch: Batch, lam: float, step: int, **options: Any) -> dict[str, Tensor]:
         """The objective of one batch, with the random numbers of a step."""
