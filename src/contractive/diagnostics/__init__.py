@@ -7,7 +7,7 @@ Throughout, ``encoder`` maps ``x``, ``(batch, *input_shape)``, to ``(batch, code
 from contractive.diagnostics.contraction import contraction_ratio, nearest_neighbours
 from contractive.diagnostics.denoising import corrupted_reconstructions
 from contractive.diagnostics.spectrum import effective_rank, jacobian_norms, singular_values
-from contractive.diagnostics.tangents import tangent_walk, tangents
+from contractive.diagnostics.tangents import estimated_tangents, tangent_walk, tangents
 from contractive.diagnostics.units import dead_units, saturation
 from contractive.jacobian.dense import jacobians
 
@@ -16,6 +16,7 @@ __all__ = [
     "corrupted_reconstructions",
     "dead_units",
     "effective_rank",
+    "estimated_tangents",
     "jacobian_norms",
     "jacobians",
     "nearest_neighbours",

