@@ -23,6 +23,9 @@ from contractive.commands.naming import job_name, name_in_sweep
         ("data.path='ü'", "path=x"),
         ("model.lam=0.015676677195506072", "lam=0.015677"),
         ("seed=1234567890", "seed=1234567890"),
+        ("encoder=/home/me/outputs/multirun/night/12_lam=0.01", "encoder=night-12_lam-0.01"),
+        ("encoder=/home/me/a/folder/multirun/12_lam=0.01", "encoder=multirun-12_lam-0.01"),
+        ("data.label=a_rather_long_name_of_a_column", "label=a_rather_long_name_of_a_"),
         ("data.label=a b", "label=a-b"),
     ],
 )

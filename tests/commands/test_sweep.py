@@ -58,6 +58,23 @@ def test_the_printed_table_has_the_overridden_values_and_the_test_figures(sweep,
     assert "epochs" not in printed
 
 
+def test_where_there_is_little_room_what_decides_stays(monkeypatch, capsys):
+    monkeypatch.setenv("COLUMNS", "60")
+    names = [
+        "test/loss",
+        "test/penalty",
+        "test/reconstruction",
+        "test/knn_error",
+        "test/probe_error",
+        "val/loss",
+    ]
+    rows = [{"job": f"{job}_lam={job}", "status": "finished", "model.lam": job} for job in range(2)]
+    print_table([row | dict.fromkeys(names, 1.0) for row in rows], ["val/loss"])
+    printed = capsys.readouterr().out
+    assert printed.split("*")[0].split()[-5:] == ["job", "loss", "probe_error", "reconstruction", "penalty"]
+    assert "No room for test/loss, test/knn_error" in printed
+
+
 def test_the_best_run_has_the_lowest_figure_and_by_several_figures_nobody_beats_it():
     pairs = [(1, 3), (2, 2), (2, 3), (3, 1), (1, 3), (0, 0)]
     rows = [{"status": "finished", "val/loss": a, "val/probe_error": b} for a, b in pairs]

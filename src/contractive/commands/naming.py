@@ -51,14 +51,21 @@ def name_in_sweep(number: int, overrides: Sequence[str], directory: str) -> str:
 
 
 def short_value(value: str) -> str:
-    """A value as a name holds it.
+    """A value as a name holds it, of a long one the beginning, of a long path the last parts.
 
     >>> short_value("0.015676677195506072"), short_value("1e-3"), short_value("[512,64]")
     ('0.015677', '1e-3', '512-64')
+    >>> short_value("outputs/multirun/2026-11-24/18-00-00/2_lam=0.01")
+    '18-00-00-2_lam-0.01'
     """
     if len(value) > DIGITS + 2 and re.fullmatch(r"-?\d*\.\d+(e-?\d+)?", value):
         return f"{float(value):.{DIGITS}g}"
-    return _safe(value)[:LONGEST_VALUE]
+    *above, name = (_safe(part) for part in value.strip("'\"/").split("/"))
+    for part in reversed(above):
+        if len(part) + 1 + len(name) > LONGEST_VALUE:
+            break
+        name = f"{part}-{name}"
+    return name[:LONGEST_VALUE]
 
 
 def _sweeps(override: str) -> bool:

@@ -13,10 +13,12 @@ from contractive.runs.directory import find_runs
 from contractive.runs.files import csv_text, write_atomically
 from contractive.runs.reading import FINISHED, read_run
 from contractive.training.lines import SHORT, duration, measured
+from contractive.training.settings import DECIDING
 
 MEASURED = ("job", "status", "epochs", "best_epoch", "seconds", "val", "test", "train")
 SHOWN = ("test/error", "test/loss", "test/reconstruction", "test/penalty")
-SHOWN_IF_THERE = ("test/probe_error", "test/knn_error", "test/probe_r2")  # of data with labels
+# What is left out where there is no room comes last.
+IN_TABLE = (*DECIDING, "test/knn_error")
 
 Row = dict[str, Any]
 
@@ -74,7 +76,7 @@ def print_table(rows: Sequence[Row], optimized: Sequence[str] = ()) -> None:
     # What all runs share need not be read in every line, nor what the names say.
     overridden = [c for c in overridden if len({row.get(c) for row in rows}) > 1] or overridden
     named = [c for c in overridden if not all(_in_name(c, row) for row in rows)]
-    figures = list(dict.fromkeys([*SHOWN, *optimized, *SHOWN_IF_THERE]))
+    figures = list(dict.fromkeys([*optimized, *IN_TABLE]))
     figures = [name for name in figures if name in columns]
     best = best_rows(rows, optimized)
     notes = [f"* best by {', '.join(optimized)}"] if best else []

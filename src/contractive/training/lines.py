@@ -4,7 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
-SHORT = {"reconstruction": "rec", "penalty": "pen", "hessian": "hes"}
+SHORT = {
+    **{"reconstruction": "rec", "penalty": "pen", "hessian": "hes"},
+    **{"cross_entropy": "ce", "error": "err", "contraction": "con", "tangents": "tan"},
+}
 WIDEST = 30  # of a bar
 
 
@@ -52,6 +55,9 @@ def progress_line(
     'epoch 3/4  ━━━━───── 0:01:01 left  loss 1.25     penalty 3      '
     >>> progress_line("epoch 3/4", 0.5, 61.2, {"loss": 1.25, "penalty": 3.0}, 40)
     'epoch 3/4  0:01:01  loss 1.25  pen 3'
+    >>> head = {"loss": 2.12, "cross_entropy": 2.12, "error": 54.4, "contraction": 0.3, "tangents": 12.5}
+    >>> progress_line("epoch 13/100", 0.5, 61.2, head, 72)
+    'epoch 13/100  0:01:01  loss 2.12  ce 2.12  err 54.4  con 0.3  tan 12.5'
     """
     left = [] if seconds is None else [f"{duration(seconds)} left"]
     if width is None:
