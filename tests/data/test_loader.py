@@ -1,5 +1,7 @@
 """Batches from memory."""
 
+from itertools import chain
+
 import pytest
 import torch
 
@@ -136,3 +138,87 @@ def test_other_batches_do_not_go_on_within_an_epoch(other):
     assert len(list(iterator)) == len(stopped) - 1
     resumed.load_state_dict(stopped.state_dict())  # at an epoch's end any may take over
     assert len(list(resumed)) == len(resumed)
+
+
+def few(n=100, batch_size=8, every=9, **settings):
+    """Batches of examples of which one in ``every`` has a label, its own number."""
+    y = torch.arange(n)
+    given = Examples(y[:, None], y.where(y % every == 0, -1))
+    return MemoryLoader(given, torch.arange(1, n), batch_size, **{"shuffle": True, "labelled": 4} | settings)
+
+
+def numbers(batches):
+    return [x[:, 0].tolist() for x, _ in batches]
+
+
+def joined(batches, alone):
+    """What stands after the examples of the batches that nothing joins."""
+    parts = []
+    for batch, own in zip(numbers(batches), numbers(alone), strict=True):
+        assert batch[: len(own)] == own
+        parts.append(batch[len(own) :])
+    return parts
+
+
+def test_labelled_examples_join_each_batch_in_turns_shuffled_anew_each_time():
+    batches, alone = few(), few(labelled=0)
+    rounds, drawn = 11 * 4, []
+    for epoch in range(rounds):
+        batches.set_epoch(epoch), alone.set_epoch(epoch)
+        found = joined(batches, alone)
+        assert [len(part) for part in found] == [4] * len(batches)
+        drawn += [number for part in found for number in part]
+    with_label = list(range(9, 100, 9))
+    turns = torch.tensor(drawn).view(-1, len(with_label))  # 13 batches of 4 an epoch, over epochs' ends
+    assert torch.equal(turns.sort(1).values, torch.tensor(with_label).expand_as(turns))
+    assert len({tuple(turn.tolist()) for turn in turns}) == len(turns) == rounds * 13 * 4 // 11
+    for x, y in batches:
+        assert torch.equal(y, x[:, 0].where(x[:, 0] % 9 == 0, -1))
+
+
+@pytest.mark.parametrize(("batch_size", "count"), [(8, 8), (50, 11)])
+def test_as_many_join_as_there_are_and_no_more_than_a_batch(batch_size, count):
+    found = joined(few(batch_size=batch_size, labelled=None), few(batch_size=batch_size, labelled=0))
+    assert all(len(set(part)) <= count == len(part) for part in found)
+
+
+@pytest.mark.parametrize("every", [1, 1000])
+def test_none_join_where_all_have_a_label_or_none_has(every):
+    assert numbers(few(every=every, labelled=None)) == numbers(few(every=every, labelled=0))
+
+
+def test_which_ones_join_depends_on_the_seed():
+    first, again, other = (joined(few(seed=s), few(seed=s, labelled=0)) for s in (3, 3, 4))
+    assert first == again != other
+
+
+@pytest.mark.parametrize("world_size", [2, 3])
+@pytest.mark.parametrize(("n", "labelled"), [(100, 2), (100, None), (21, None), (98, 1)])
+def test_processes_share_what_joins_the_batches_of_one(world_size, n, labelled):
+    together = None if labelled is None else labelled * world_size
+    one, alone = (few(n, 4 * world_size, labelled=each) for each in (together, 0))
+    ranks = [few(n, 4, labelled=labelled, rank=r, world_size=world_size) for r in range(world_size)]
+    shares = [few(n, 4, labelled=0, rank=r, world_size=world_size) for r in range(world_size)]
+    for each in (one, alone, *ranks, *shares):
+        each.set_epoch(1)
+    wanted = joined(one, alone)
+    parts = [joined(rank, share) for rank, share in zip(ranks, shares)]
+    assert [list(chain(*each)) for each in zip(*parts, strict=True)] == wanted and any(wanted)
+    for number, (whole, *own) in enumerate(zip(one, *ranks)):
+        sizes = [len(x) for x, _ in own]
+        assert sum(sizes) == len(whole[0])
+        weights = [rank.weight(number) for rank in ranks]
+        assert weights == pytest.approx([size * world_size / sum(sizes) for size in sizes])
+
+
+def test_an_epoch_goes_on_with_the_very_next_labelled_ones():
+    whole, stopped, resumed = few(), few(), few()
+    whole.set_epoch(2), stopped.set_epoch(2)
+    iterator = iter(stopped)
+    head = [next(iterator) for _ in range(5)]
+    resumed.load_state_dict(stopped.state_dict())
+    tail = iter(resumed)
+    resumed.set_epoch(2)
+    assert numbers([*head, *tail]) == numbers(whole)
+    with pytest.raises(ValueError, match=r"and 4 of 11 with a label in each, and this one is of .* and 3 of"):
+        few(labelled=3).load_state_dict(stopped.state_dict())

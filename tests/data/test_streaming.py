@@ -298,3 +298,22 @@ def test_a_file_of_8_gib_is_read_within_the_bound_on_memory(tmp_path):
     )
     peak = int(done.stdout.split()[1])
     assert peak < 1.5 * 2**30 + 2 * 256 * 2**10 * 4
+
+
+def test_rows_with_a_label_join_each_batch(loader):
+    labels = torch.arange(103)
+    labels = labels.where(labels % 10 == 3, -1)  # the 10 rows 3, 13, … and 103 is none
+    blocks = torch.arange(2, 21)  # from row 10 on: without row 3
+    settings = {"labels": labels, "blocks": blocks, "shuffle": True, "buffer_bytes": 2**10}
+    batches, alone = loader(labelled=3, **settings), loader(**settings)
+    drawn = []
+    for (x, y), (own, _) in zip(batches, alone, strict=True):
+        assert torch.equal(x[: len(own)], own) and len(x) == len(own) + 3
+        assert torch.equal(y, x[:, 0].long().where(x[:, 0].long() % 10 == 3, -1))
+        drawn += x[len(own) :, 0].long().tolist()
+    with_label = list(range(13, 103, 10))
+    assert len(drawn) == 72 and all(
+        sorted(drawn[at : at + 9]) == with_label for at in range(0, len(drawn), 9)
+    )
+    with pytest.raises(ValueError, match=r"the 9 training examples with a label .*: data\.labelled=0 has"):
+        loader(labelled=3, **{**settings, "buffer_bytes": 9 * 12 - 1})

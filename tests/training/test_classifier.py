@@ -2,19 +2,23 @@
 
 import csv
 import json
+import logging
 from dataclasses import replace
 from functools import partial
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from lightning import Callback
 from torch import nn
 
 from contractive import penalties
 from contractive.data.labels import UNKNOWN
 from contractive.runs.checkpoints import load_autoencoder, read_checkpoint
 from contractive.training import classifier, fit
+from contractive.training.callbacks.record import Record
 from contractive.training.classifier import Classifier
 from contractive.training.datamodule import DataModule
 from contractive.training.fitting import figures_again
@@ -234,7 +238,7 @@ def test_figures_are_averages_over_the_examples_behind_them(tmp_path):
         paths[name] = str(tmp_path / f"{name}.npz")
         np.savez(paths[name], x=x, y=y)
     head = {"enabled": True, "contraction": "frobenius", "lam": 0.5}
-    data = {"source": "array", "batch_size": 5, **paths}
+    data = {"source": "array", "batch_size": 5, "labelled": 0, **paths}
     others = {"trainer": {"max_epochs": 1}, "optimizer": {"name": "SGD", "lr": 1e-12}, **WITHOUT_PROBE}
     run = fit({"data": data, "model": {"hidden": [4]}, "head": head, **others}, directory=tmp_path / "run")
     wanted = {}
@@ -402,3 +406,56 @@ def test_what_a_head_on_the_inputs_has_no_use_for_is_refused(tmp_path, change, s
     head = {"enabled": True, "on": "inputs"} | change.pop("head", {})
     with pytest.raises(ValueError, match=said):
         fit({"head": head, **change}, directory=tmp_path)
+
+
+FEW = {"data": {"source": "digits", "labels": 20, "batch_size": 64}}
+
+
+def test_examples_with_a_label_join_the_batches_of_a_head_alone(encoder, tmp_path, caplog):
+    with caplog.at_level(logging.INFO):
+        run = fit({**settings(encoder, 1), **FEW}, directory=tmp_path)
+    assert "Trains on 1437 examples in batches of 64, and 20 of 20 with a label in each" in caplog.text
+    # What knows nothing of labels, or has nobody to ask, gets none twice.
+    data = DataModule(**FEW["data"], labelled=20)
+    data.setup()
+    sizes = [next(len(x) for x, _ in data.train_dataloader())]
+    for model in (run.model, ContractiveAutoencoder((1, 8, 8), hidden=[12])):
+        data.trainer = SimpleNamespace(global_rank=0, world_size=1, lightning_module=model)
+        sizes.append(next(len(x) for x, _ in data.train_dataloader()))
+    assert sizes == [64, 84, 64]
+
+
+class PowerCut(BaseException):
+    """Nothing is left but what was saved."""
+
+
+class CutBefore(Callback):
+    def __init__(self, step):
+        self.step = step
+
+    def on_train_batch_start(self, trainer, *args):
+        if trainer.global_step == self.step:
+            raise PowerCut
+
+
+def test_a_head_with_few_labels_goes_on_within_an_epoch_as_if_never_stopped(encoder, tmp_path):
+    given = {**settings(encoder, 1, hidden=[8], batch_norm=True, dropout=0.3), **FEW, "save_every_seconds": 0}
+    whole = fit(given, directory=tmp_path / "whole")
+    with pytest.raises(PowerCut):
+        fit(given, directory=tmp_path / "parts", callbacks=[Record(), CutBefore(10)])
+    resumed = {"ckpt_path": str(tmp_path / "parts/checkpoints/last.ckpt"), "model": {"hidden": [12]}}
+    parts = fit({**given, **resumed}, directory=tmp_path / "parts")
+    ours, theirs = (read_checkpoint(run.last) for run in (parts, whole))
+    assert ours["global_step"] == theirs["global_step"] == 23
+    for name, weight in theirs["state_dict"].items():
+        assert torch.equal(ours["state_dict"][name], weight), name
+    assert (tmp_path / "parts/curves.csv").read_text() == (tmp_path / "whole/curves.csv").read_text()
+
+
+def test_labelled_examples_that_join_nothing_are_told(tmp_path, caplog):
+    data = {"source": "digits", "labelled": 5}
+    given = {"data": data, "model": {"hidden": [4]}, "trainer": {"max_epochs": 1}, **WITHOUT_PROBE}
+    fit({**given, "head": {"enabled": True}}, directory=tmp_path)
+    assert "data.labelled=5: all training examples have a label" in caplog.text
+    with pytest.raises(ValueError, match=r"data\.labelled=5: is for a head"):
+        fit(given, directory=tmp_path)

@@ -138,7 +138,7 @@ def test_each_process_of_the_trainer_takes_its_own_share_of_every_split(numbered
     shares = {"train": [], "val": [], "test": []}
     for rank in range(3):
         data = numbered(batch_size=8)
-        data.trainer = SimpleNamespace(global_rank=rank, world_size=3)
+        data.trainer = SimpleNamespace(global_rank=rank, world_size=3, lightning_module=None)
         for name, loader in loaders(data).items():
             shares[name].append(seen(loader))
     for name, n in {"train": 120, "val": 15, "test": 15}.items():

@@ -41,3 +41,10 @@ class Examples:
 
     def __getitem__(self, index: "slice | Tensor") -> Self:
         return type(self)(self.x[index], None if self.y is None else self.y[index])
+
+    def followed_by(self, others: Self) -> Self:
+        """These and after them the others, which have labels if these do."""
+        import torch
+
+        labels = [each.y for each in (self, others) if each.y is not None]
+        return type(self)(torch.cat([self.x, others.x]), torch.cat(labels) if labels else None)

@@ -9,6 +9,11 @@ import numpy as np
 UNKNOWN = int(np.iinfo(np.int64).min)
 
 
+def has_label(y: Any) -> Any:
+    """Which of some classes, ``(n,)`` of a tensor or an array, are known: a negative one is none."""
+    return y >= 0
+
+
 def as_labels(y: np.ndarray, n: int, where: object) -> np.ndarray:
     """Labels of ``n`` examples, ``(n,)`` of int64, of strings, or of float64 where they are measurements.
 

@@ -47,11 +47,18 @@ class Source(Settings):
     labels: Any = setting(
         None, "how many training examples keep their label, as many of each class; null: all"
     )
+    labelled: Any = setting(
+        None,
+        "how many labelled examples join each batch, in turns, where a head learns and some have no label;"
+        " null: as many as there are, at most batch_size",
+    )
 
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.labels is not None:
             check_integer("labels", self.labels, low=1)
+        if self.labelled is not None:
+            check_integer("labelled", self.labelled, low=0)
         if self.val_fraction + self.test_fraction >= 1:
             raise ValueError(
                 f"val_fraction={self.val_fraction:g} and test_fraction={self.test_fraction:g} leave nothing"

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterator
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,7 @@ import torch
 from torch import Tensor
 
 from contractive.data.examples import Examples
+from contractive.data.labels import has_label
 from contractive.data.loader import BatchLoader
 from contractive.data.stored import StoredArray
 
@@ -22,7 +24,8 @@ class BlockLoader(BatchLoader):
     split that fits into the buffer is shuffled completely. Otherwise the order is that of ``blocks``.
 
     Of several processes each has a buffer of its own and reads no rows of another's. In memory are the
-    buffer, none without shuffling, and what is gathered of each batch.
+    buffer, none without shuffling, and what is gathered of each batch; and the rows with a label, where they
+    join the batches.
 
     Args:
         stored: the array in its file.
@@ -33,7 +36,8 @@ class BlockLoader(BatchLoader):
         labels: ``(n,)``, of all rows of the file, or ``None``.
 
     Raises:
-        ValueError: if there is not one label for each row of the file.
+        ValueError: if there is not one label for each row of the file, or those that have one are to join
+            the batches and take more memory than a buffer.
     """
 
     def __init__(
@@ -58,6 +62,11 @@ class BlockLoader(BatchLoader):
         self.rows_per_block = rows_per_block
         self.labels = labels
         super().__init__(int(self._block_sizes(blocks).sum()), batch_size, shuffle=shuffle, **settings)
+        if self.joining and len(self._known) * stored.row_bytes > buffer_bytes:
+            raise ValueError(
+                f"data.labelled: to join the batches, the {len(self._known)} training examples with a label"
+                f" would take more than {buffer_bytes / 2**20:.4g} MiB: data.labelled=0 has none join"
+            )
         # Of each row the buffer also holds its place in the permutation and its number, 8 bytes each.
         in_buffer = buffer_bytes // (batch_size * (stored.row_bytes + 16))
         self.batches_per_buffer = max(1, in_buffer) if shuffle else 1
@@ -82,6 +91,21 @@ class BlockLoader(BatchLoader):
                 places = slice(batch * self.batch_size, (batch + 1) * self.batch_size)
                 yield rows[order[places] if self.shuffle else places]
             del rows  # before the next buffer is read
+
+    def _with_label(self) -> Tensor:
+        if self.labels is None:
+            return torch.empty(0, dtype=torch.long)
+        rows = has_label(self.labels).nonzero()[:, 0]
+        return rows[torch.isin(rows // self.rows_per_block, self.blocks)]
+
+    def _numbered(self, numbers: Tensor) -> Examples:
+        return self._kept[torch.searchsorted(self._known, numbers)]
+
+    @cached_property
+    def _kept(self) -> Examples:
+        assert self.labels is not None
+        rows = [self.stored.read(row, row + 1) for row in self._known.tolist()]
+        return Examples(torch.cat(rows), self.labels[self._known])
 
     def _read(self, blocks: Tensor, start: int, stop: int) -> Examples:
         """Rows ``start`` to ``stop`` of all rows of ``blocks`` one after the other, and their labels."""

@@ -1,5 +1,6 @@
 """A head on an encoder, trained with it on labels."""
 
+import logging
 from collections.abc import Callable, Collection, Mapping, Sequence
 from copy import deepcopy
 from math import prod
@@ -9,6 +10,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from contractive.data.labels import has_label
+from contractive.data.loader import BatchLoader
 from contractive.diagnostics.tangents import estimated_tangents
 from contractive.jacobian.encoder import without_autocast
 from contractive.nn import head as heads
@@ -21,13 +24,15 @@ from contractive.training.module import Batch, ContractiveAutoencoder, inputs
 from contractive.training.processes import summed
 from contractive.training.settings import PROBABILITIES, Head, plain
 
+log = logging.getLogger(__name__)
 TERMS = ("loss", "cross_entropy", "error")
 
 
 class Classifier(ContractiveAutoencoder):
     """The encoder of an autoencoder with a head that tells classes.
 
-    Minimises the cross-entropy, averaged over those examples of a batch that have a label. ``error`` is the
+    Minimises the cross-entropy, averaged over those examples of a batch that have a label; where some have
+    none, further ones with a label join each batch, ``data.labelled``. ``error`` is the
     share of them, in per cent, whose most likely class is another; the best epoch has the lowest on
     validation, the first of several. The decoder stays as it is.
 
@@ -63,6 +68,7 @@ class Classifier(ContractiveAutoencoder):
     """
 
     monitor = "val/error"
+    learns_labels = True
 
     def __init__(
         self, input_shape: Sequence[int], classes: int, head: Mapping[str, Any] | None = None, **settings: Any
@@ -113,6 +119,17 @@ class Classifier(ContractiveAutoencoder):
             self.pretrained.load_state_dict(self.encoder.state_dict())
         self.scaling_is_own = True
 
+    def on_train_start(self) -> None:
+        """Say which examples join the batches, or that none do."""
+        super().on_train_start()
+        loader = self.trainer.train_dataloader
+        if not isinstance(loader, BatchLoader) or not self.trainer.is_global_zero:
+            return
+        if loader.joining:
+            log.info("Trains on %s", loader.layout)
+        elif asked := self.trainer.datamodule.settings.labelled:  # type: ignore[attr-defined]
+            log.warning("data.labelled=%d: all training examples have a label, and none join", asked)
+
     def logits(self, x: Tensor) -> Tensor:
         """One for each class, ``(batch, classes)``, of inputs in the data's own units."""
         result: Tensor = self.head(self._below(self.scale(x)))
@@ -130,7 +147,7 @@ class Classifier(ContractiveAutoencoder):
         drop = (self.chosen.dropout_input, self.chosen.dropout) if self.training else (0.0, 0.0)
         below = self._below(heads.dropped(x, drop[0], generator))
         logits = self.head(below, drop[1], generator, whole=self.on_inputs)
-        known = y >= 0
+        known = has_label(y)
         count = known.sum().clamp_min(1)
         losses = F.cross_entropy(logits, y.where(known, -1), ignore_index=-1, reduction="sum")
         wrong = (logits.argmax(1) != y) & known
@@ -159,13 +176,13 @@ class Classifier(ContractiveAutoencoder):
         """How many examples are behind each term, ``(terms,)``: behind those of the labels the ones with
         one."""
         sizes = super()._sizes(batch, measured).clone()
-        sizes[: len(TERMS)] = (batch[1] >= 0).sum()
+        sizes[: len(TERMS)] = has_label(batch[1]).sum()
         return sizes
 
     def _weights(self, batch: Batch, batch_idx: int) -> dict[str, Any]:
         """By what to multiply the terms of this process's share of a batch, of those of the labels by how
         many of all labels it has: the loader does not know."""
-        own = (batch[1] >= 0).sum()
+        own = has_label(batch[1]).sum()
         labelled = own * self.trainer.world_size / summed(self.trainer, own).clamp_min(1)
         rest = super()._weights(batch, batch_idx).get("loss", 1.0)
         return {name: labelled if name in TERMS else rest for name in self.terms[1:]}
@@ -211,7 +228,7 @@ def classes_of(data: DataModule) -> int:
         y = data.sample(split, data.size(split)).y
         if y is not None and y.is_floating_point():
             raise ValueError("head: the labels of these data are measurements, and a head tells classes")
-        if y is None or not (y >= 0).any():
+        if y is None or not has_label(y).any():
             raise ValueError(f"head: the {split} split of data.source has no labels to learn: name others")
         largest = max(largest, int(y.max()))
     if not 0 < largest < 100_000:

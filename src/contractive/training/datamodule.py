@@ -145,8 +145,19 @@ class DataModule(LightningDataModule):
                 )
 
     def train_dataloader(self) -> BatchLoader:
-        """Shuffled batches of the training split."""
-        return self._loader("train", shuffle=True)
+        """Shuffled batches of the training split.
+
+        What learns from labels gets further labelled examples with each, see :class:`BatchLoader`. An
+        autoencoder would count these twice: its batches do not depend on labels.
+        """
+        learner = None if self.trainer is None else self.trainer.lightning_module
+        joins = getattr(learner, "learns_labels", False)
+        return self._loader(
+            "train",
+            shuffle=True,
+            drop_last=self.settings.drop_last,
+            labelled=self.settings.labelled if joins else 0,
+        )
 
     def val_dataloader(self) -> BatchLoader:
         """Batches of the validation split, in order."""
@@ -158,13 +169,13 @@ class DataModule(LightningDataModule):
 
     predict_dataloader = test_dataloader
 
-    def _loader(self, name: str, shuffle: bool = False) -> BatchLoader:
+    def _loader(self, name: str, shuffle: bool = False, **options: Any) -> BatchLoader:
         trainer = self.trainer
         return self._parts[name].loader(
             self.settings.batch_size,
             shuffle=shuffle,
             seed=self.seed,
-            drop_last=shuffle and self.settings.drop_last,
             rank=0 if trainer is None else trainer.global_rank,
             world_size=1 if trainer is None else trainer.world_size,
+            **options,
         )

@@ -224,6 +224,11 @@ def _make_model(given: Mapping[str, Any], data: DataModule, *, begins: bool) -> 
             raise ValueError(
                 f"optimized_metric={wrong[0]} is that of a head: contractive finetune trains one"
             )
+        if data.settings.labelled is not None:
+            raise ValueError(
+                f"data.labelled={data.settings.labelled}: is for a head, which learns from labels: leave it"
+                " out, or use contractive finetune"
+            )
         return ContractiveAutoencoder(data.input_shape, scaled, **settings)
     classes = classes_of(data)
     model = Classifier(data.input_shape, classes, given["head"], scaled=scaled, **settings)

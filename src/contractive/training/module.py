@@ -53,6 +53,8 @@ class ContractiveAutoencoder(ScaledByData):
 
     #: What the best epoch has the lowest value of.
     monitor = "val/loss"
+    #: Whether it learns from labels: then examples that have one join each batch where others have none.
+    learns_labels = False
 
     def __init__(
         self,
