@@ -13,6 +13,7 @@ is half done goes on. ``--table`` prints the tables of ``results/papers.md``, wi
 import argparse
 import json
 import os
+import shlex
 import subprocess
 import sys
 import time
@@ -27,7 +28,6 @@ REPOSITORY = Path(__file__).parents[1]
 sys.path.insert(0, str(REPOSITORY))
 
 SEEDS = (0, 1, 2)
-LABELS = (100, 600, 1000, 3000)
 
 #: Encoders by name; one whose name ends in " on X" is trained on the codes of X.
 ENCODERS = {
@@ -43,7 +43,8 @@ ENCODERS = {
         *("trainer.max_epochs=20", "probe=none", "callbacks=minimal"),
     ],
 }
-BATCH = "data.batch_size=128"
+#: Where the head stands on the pixels.
+PIXELS = ["data=mnist", "data.val_fraction=0.16666667", "head.on=inputs"]
 
 
 @dataclass(frozen=True)
@@ -51,29 +52,33 @@ class Row:
     """A row of the tables.
 
     Args:
-        encoder: the name of what is fine-tuned.
-        head: settings of ``finetune.py``.
-        published: test error in per cent, of this encoder in the papers, as remembered.
+        encoder: the name of what is fine-tuned; ``None``: nothing, the head stands on the pixels.
+        experiment: how.
+        published: test error in per cent, of such a row in the papers, as remembered.
         labels: how many training pictures keep their label; ``None``: all.
     """
 
-    encoder: str
-    head: Sequence[str]
+    encoder: str | None
+    experiment: str = "mnist_head"
     published: float | None = None
     labels: int | None = None
 
 
+FEW = {100: (25.8, 13.5), 600: (11.4, 6.3), 1000: (10.7, 4.8), 3000: (6.0, 3.2)}  # plain network and CAE
 ROWS = {
-    name: Row(name, ["experiment=mnist_head", BATCH], published)
-    for name, published in {
-        "AE": 1.78,
-        "AE+wd": 1.68,
-        "DAE-b": 1.57,
-        "DAE-g": 1.18,
-        "CAE": 1.14,
-        "CAE+H": None,
-        "CAE+H on CAE+H": None,
-    }.items()
+    "AE": Row("AE", published=1.78),
+    "AE+wd": Row("AE+wd", published=1.68),
+    "DAE-b": Row("DAE-b", published=1.57),
+    "DAE-g": Row("DAE-g", published=1.18),
+    "CAE": Row("CAE", published=1.14),
+    "CAE+H": Row("CAE+H"),
+    "CAE+H on CAE+H": Row("CAE+H on CAE+H"),
+    "CAE, tangents": Row("CAE", "mnist_tangents", 0.81),
+    "CAE, adversarial": Row("CAE", "mnist_adversarial"),
+    "pixels": Row(None, published=1.05),
+    "pixels, adversarial": Row(None, "mnist_adversarial", 0.64),
+    **{f"pixels, {n} labels": Row(None, "mnist_few_labels", plain, n) for n, (plain, _) in FEW.items()},
+    **{f"CAE, {n} labels": Row("CAE", "mnist_few_labels", cae, n) for n, (_, cae) in FEW.items()},
 }
 
 
@@ -97,20 +102,21 @@ def stages(row: str, seed: int, outputs: Path, root: str) -> list[Stage]:
     given, name = ROWS[row], ""
     made: list[Stage] = []
     runs: list[Path] = []
-    for layer in reversed(given.encoder.split(" on ")):
+    for layer in reversed(given.encoder.split(" on ") if given.encoder else ()):
         name = f"{layer} on {name}" if name else layer
         directory = _directory(outputs, "encoders", name, seed)
         data = [f"data.run={runs[-1]}"] if runs else [f"data.root={root}"]
         made.append(Stage(directory, ["train.py", *ENCODERS[name], *data, f"seed={seed}"]))
         runs.append(directory)
-    encoder = str(runs[0]) if len(runs) == 1 else f"[{','.join(map(str, runs))}]"
+    below = [f"encoder={runs[0] if len(runs) == 1 else '[' + ','.join(map(str, runs)) + ']'}"]
     few = [] if given.labels is None else [f"data.labels={given.labels}"]
-    head = ["finetune.py", f"encoder={encoder}", *given.head, *few, f"seed={seed}"]
+    settings = [f"experiment={given.experiment}", *(below if runs else [*PIXELS, f"data.root={root}"]), *few]
+    head = ["finetune.py", *settings, "data.batch_size=128", f"seed={seed}"]
     return [*made, Stage(_directory(outputs, "heads", row, seed), head)]
 
 
 def _directory(outputs: Path, kind: str, name: str, seed: int) -> Path:
-    return outputs / kind / name.replace(" ", "_") / str(seed)
+    return outputs / kind / name.replace(", ", "_").replace(" ", "_") / str(seed)
 
 
 LOCKS: dict[Path, Lock] = {}
@@ -173,33 +179,34 @@ def table(outputs: Path, root: str) -> None:
         chains = [chain for chain in chains if all(stage.metrics for stage in chain)]
         if not chains:
             continue
-        norms, saturated = zip(
-            *(of_code([stage.directory for stage in chain[:-1]], root) for chain in chains)
-        )
-        taken = [sum(stage.metrics["seconds"] for stage in chain) / 60 for chain in chains]
+        encoders = [[stage.directory for stage in chain[:-1]] for chain in chains]
+        codes = [of_code(runs, root) for runs in encoders if runs]
         heads = [chain[-1].metrics for chain in chains]
+        taken = [sum(stage.metrics["seconds"] for stage in chain) / 60 for chain in chains]
         cells = [
             name,
             spread([head["test/error"] for head in heads]),
             "" if row.published is None else f"{row.published:.2f}",
             spread([head["val/error"] for head in heads]),
-            f"{mean(norms):.2f}",
-            f"{mean(saturated):.0f}",
-            f"{mean(taken):.1f}",
+            f"{mean(norm for norm, _ in codes):.2f}" if codes else "",
+            f"{mean(share for _, share in codes):.0f}" if codes else "",
+            f"{mean(taken):.0f}",
         ]
         print(f"| {' | '.join(cells)} |")
-    print("\nThe commands, seed 0:\n")
-    said: dict[str, None] = {}
-    for name in ROWS:
-        for stage in stages(name, 0, Path("outputs/papers"), "DIR"):
-            said[f"    python {' '.join(stage.command)} hydra.run.dir={stage.directory}"] = None
+    print("\nThe commands of seed 0:\n")
+    said = dict.fromkeys(
+        f"    python {shlex.join([*stage.command, f'hydra.run.dir={stage.directory}'])}"
+        for name in ROWS
+        for stage in stages(name, 0, Path("outputs/papers"), "DIR")
+    )
     print("\n".join(said))
 
 
 def spread(values: Sequence[float]) -> str:
     """Mean and standard deviation, and of how many where that is not all seeds."""
     several = f" ± {stdev(values):.2f}" if len(values) > 1 else ""
-    return f"{mean(values):.2f}{several}" + (f" ({len(values)} seeds)" if len(values) < len(SEEDS) else "")
+    few = "" if len(values) == len(SEEDS) else f" ({len(values)} of {len(SEEDS)} seeds)"
+    return f"{mean(values):.2f}{several}{few}"
 
 
 def main() -> None:
