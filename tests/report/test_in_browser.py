@@ -24,7 +24,7 @@ function look(name) {
     columns: new Set(plots.map(box => Math.round(box.left))).size,
     plots: plots.length,
     narrowest: Math.min(...drawn.map(box => box.width)),
-    overflows: Math.max(...drawn.map(box => box.right)) > document.body.getBoundingClientRect().right,
+    overflows: drawn.some(box => plots.every(plot => box.left < plot.left - 1 || box.right > plot.right + 1)),
     sideways: document.documentElement.scrollWidth - document.documentElement.clientWidth,
     table: document.querySelector(".table").scrollWidth - document.querySelector(".table").clientWidth,
     hint: count(".hint"),
@@ -44,8 +44,7 @@ addEventListener("load", () => setTimeout(() => {
     look("found");
     search.value = ""; search.dispatchEvent(new Event("input"));
     document.querySelector(".chip").click();
-    document.body.style.maxWidth = "360px"; dispatchEvent(new Event("resize"));
-    for (const plot of document.querySelectorAll(".js-plotly-plot")) Plotly.Plots.resize(plot);
+    document.body.style.maxWidth = "360px";
     setTimeout(() => {
       look("narrow");
       const told = document.createElement("pre");

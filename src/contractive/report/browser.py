@@ -47,8 +47,10 @@ figcaption { font-size: 13px; overflow-wrap: anywhere; }
 # Hides runs that were clicked away or that the search leaves out, in the legends, the plots and the pictures.
 SCRIPT = """
 const off = new Set(), left = new Set(), all = selector => [...document.querySelectorAll(selector)];
-// Where a figure was drawn before its neighbours, it may be wider than its place now.
-for (const plot of all(".js-plotly-plot")) Plotly.Plots.resize(plot);
+// A place changes with the window, and where a figure or a scroll bar comes or goes beside it.
+const sizes = new ResizeObserver(changes => changes.filter(change => change.contentRect.width).forEach(
+  change => Plotly.Plots.resize(change.target.querySelector(".js-plotly-plot"))));
+for (const plot of all(".plot")) sizes.observe(plot);
 const search = document.getElementById("search"), stage = document.getElementById("stage");
 function redraw() {
   const hidden = run => off.has(run) || left.has(run);
@@ -89,7 +91,7 @@ function hint() {
     document.querySelector(".hint").classList.toggle("more", beyond > 1);
   }
 }
-addEventListener("resize", hint);
+new ResizeObserver(hint).observe(document.querySelector(".table"));
 addEventListener("scroll", hint, true);
 new MutationObserver(hint).observe(document.querySelector(".table"), { childList: true, subtree: true });
 """
