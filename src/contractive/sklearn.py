@@ -19,7 +19,7 @@ from contractive.nn.autoencoder import Autoencoder
 from contractive.nn.losses import reconstruction_loss
 from contractive.nn.scaling import PIECE
 from contractive.nn.settings import Network
-from contractive.runs.checkpoints import load_autoencoder, read_checkpoint
+from contractive.runs.checkpoints import check_autoencoder, load_autoencoder, read_checkpoint
 from contractive.runs.trained import find_trained
 from contractive.settings import names
 from contractive.training.loop import train_epoch
@@ -138,6 +138,7 @@ class ContractiveTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         """
         found = find_trained(Path(run))
         checkpoint, settings = read_checkpoint(found.checkpoint), found.settings()
+        check_autoencoder(checkpoint, run)
         saved, data = checkpoint["hyper_parameters"], checkpoint.get("data", {})
         parameters = {name: saved[name] for name in names(Model) if name in saved}
         rate, recorded = saved["optimizer"], settings.get("data", {})

@@ -43,6 +43,24 @@ def table_run(tumours):
     return tumours.parent / "run"
 
 
+@pytest.fixture(scope="session")
+def head_run(table_run):
+    """A head on the encoder of the run on the table."""
+    head = {"enabled": True, "hidden": [6], "batch_norm": True, "dropout": 0.2}
+    settings = {"encoder": str(table_run), "head": head, "seed": 3, "probe": {"enabled": False}}
+    fit(settings | {"trainer": {"max_epochs": 3}}, directory=table_run.parent / "head")
+    return table_run.parent / "head"
+
+
+@pytest.fixture(scope="session")
+def pixels_run(tmp_path_factory):
+    """A head on the pixels of the digits themselves."""
+    directory = tmp_path_factory.mktemp("pixels") / "run"
+    settings = {"head": {"enabled": True, "on": "inputs"}, "probe": {"enabled": False}}
+    fit(settings | {"trainer": {"max_epochs": 1}}, directory=directory)
+    return directory
+
+
 @pytest.fixture
 def table(tumours):
     """The table in memory."""

@@ -43,7 +43,7 @@ def by_hand(model, part, x):
     return (output.sigmoid() if model.reconstruction == "cross_entropy" else output) / 0.25 + 2
 
 
-@pytest.mark.parametrize("part", PARTS)
+@pytest.mark.parametrize("part", sorted({*PARTS} - {"head"}))
 def test_every_part_is_exported_for_any_batch(model, part):
     traced, x = (CODE, torch.rand(7, 3)) if part == "decoder" else (X, torch.rand(7, 1, 4, 4))
     program = torch.export.export(Part(model, part), (traced,), dynamic_shapes=(BATCH,))

@@ -17,6 +17,7 @@ from torch import nn
 from contractive import penalties
 from contractive.data.labels import UNKNOWN
 from contractive.runs.checkpoints import load_autoencoder, read_checkpoint
+from contractive.sklearn import ContractiveTransformer
 from contractive.training import classifier, fit
 from contractive.training.callbacks.record import Record
 from contractive.training.classifier import Classifier
@@ -459,3 +460,40 @@ def test_labelled_examples_that_join_nothing_are_told(tmp_path, caplog):
     assert "data.labelled=5: all training examples have a label" in caplog.text
     with pytest.raises(ValueError, match=r"data\.labelled=5: is for a head"):
         fit(given, directory=tmp_path)
+
+
+def test_in_python_it_answers_in_kind():
+    pandas = pytest.importorskip("pandas")
+    model = Classifier((3,), classes=2, hidden=[4]).eval()
+    model.classes = ["ant", "bee"]
+    x = torch.rand(5, 3)
+    logits = model.logits(x)
+    assert torch.equal(model(x), logits) and logits.requires_grad
+    assert torch.allclose(model.probabilities(x), logits.exp() / logits.exp().sum(1, keepdim=True))
+    assert torch.equal(model.classify(x), logits.argmax(1))
+    assert (model.classify(x.numpy()) == logits.argmax(1).numpy()).all()
+    frame = pandas.DataFrame(x.numpy(), index=list("abcde"))
+    told = model.probabilities(frame)
+    assert list(told) == ["ant", "bee"] and list(told.index) == list("abcde")
+    assert torch.equal(model.predict_step((x,)), model.probabilities(x))
+
+
+def test_a_classifier_rebuilds_nothing_and_has_no_code_of_inputs():
+    x = torch.rand(5, 3)
+    model = Classifier((3,), classes=2, hidden=[4])
+    for use in (model.reconstruct, lambda x: model.decode(model.encode(x))):
+        with pytest.raises(ValueError, match="a classifier rebuilds nothing"):
+            use(x)
+    with pytest.raises(ValueError, match="has no encoder and no codes"):
+        Classifier((3,), classes=2, head={"on": "inputs"}).encode(x)
+
+
+def test_one_kind_of_run_is_not_taken_for_the_other(encoder, tmp_path):
+    run = fit(settings(encoder, epochs=1), directory=tmp_path / "head")
+    for use in (ContractiveAutoencoder.load_from_checkpoint, ContractiveTransformer.from_run):
+        with pytest.raises(ValueError, match="was trained to tell classes, without a decoder"):
+            use(run.best)
+    with pytest.raises(ValueError, match=r"encoder: .* was trained to tell classes, without a decoder"):
+        fit(settings(tmp_path / "head"), directory=tmp_path / "next")
+    with pytest.raises(ValueError, match="is an autoencoder, without a head"):
+        Classifier.load_from_checkpoint(encoder / "checkpoints/best.ckpt")

@@ -1,7 +1,8 @@
 """Write the codes of examples, with ids, labels and what else stands beside them."""
 
-from contractive.commands.opening import beside_of, beside_schema, open_data, open_run, tracked
+from contractive.commands.opening import open_data, open_run
 from contractive.commands.options import Parser
+from contractive.commands.writing import write_rows
 
 
 def main() -> None:
@@ -18,15 +19,17 @@ def main() -> None:
     # Here, not above: --help does not wait for torch.
     import torch
 
-    from contractive.runs.outputs import rows_file
-
     opened = open_run(arguments.run, arguments.device)
     rows = open_data(arguments.data, arguments.root, opened)
-    columns = opened.model.code_names
-    schema, count = beside_schema(rows), 0
-    with torch.inference_mode(), rows_file(arguments.output, columns, schema, "codes") as add:
-        for piece in tracked(rows, "Encoding"):
-            add(opened.model.encode(piece.x).cpu().numpy(), beside_of(piece, schema))
-            count += len(piece)
-    beside = "" if arguments.output.suffix == ".npy" else f" beside {', '.join(schema.names)}"
-    print(f"Written to {arguments.output}: {count} rows, codes of {len(columns)} numbers{beside}")
+    columns, path = opened.model.code_names, arguments.output
+    with torch.inference_mode():
+        count, beside = write_rows(
+            path,
+            rows,
+            columns,
+            lambda piece: opened.model.encode(piece.x).cpu().numpy(),
+            doing="Encoding",
+            archived="codes",
+        )
+    said = f" beside {', '.join(beside)}" if beside else ""
+    print(f"Written to {path}: {count} rows, codes of {len(columns)} numbers{said}")

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from contractive.runs.trained import Trained, find_trained
+from contractive.settings import prefixed
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from contractive.data.description import Description
     from contractive.data.rows import Piece, Rows
     from contractive.nn.autoencoder import Autoencoder
+    from contractive.training.classifier import Classifier
 
 log = logging.getLogger(__name__)
 
@@ -43,15 +45,46 @@ def open_run(name: Path, device: str, decoding: str = "") -> Opened:
     Raises:
         FileNotFoundError, ValueError: if there is none, or it cannot be loaded.
     """
-    from contractive.data.description import Description
-    from contractive.runs.checkpoints import is_classifier, load_autoencoder, read_checkpoint
+    from contractive.runs.checkpoints import check_autoencoder, load_autoencoder, read_checkpoint
 
     run, device = find_trained(name), chosen_device(device)
     checkpoint = read_checkpoint(run.checkpoint)
-    if decoding and is_classifier(checkpoint):
-        said = f"{name} was fine-tuned to tell classes, and its decoder was left behind"
-        raise ValueError(f"{decoding}: {said}: name the run of its encoder")
+    if decoding:
+        with prefixed(f"{decoding}: "):
+            check_autoencoder(checkpoint, name)
     model = load_autoencoder(run.checkpoint, device)
+    return Opened(run, checkpoint, model, _description(checkpoint, model, name))
+
+
+def open_classifier(name: Path, device: str) -> "tuple[Opened, Classifier]":
+    """Load the run of a name, which has a head, and that by itself.
+
+    Raises:
+        FileNotFoundError, ValueError: if there is none, it cannot be loaded, or is an autoencoder.
+    """
+    from contractive.runs.checkpoints import read_checkpoint
+    from contractive.training.classifier import Classifier
+
+    run, device = find_trained(name), chosen_device(device)
+    model = Classifier.load_from_checkpoint(run.checkpoint, device)
+    checkpoint = read_checkpoint(run.checkpoint)
+    return Opened(run, checkpoint, model, _description(checkpoint, model, name)), model
+
+
+def tells_classes(name: Path) -> bool:
+    """Whether the run of a name has a head.
+
+    Raises:
+        FileNotFoundError, ValueError: if there is none, or it cannot be read.
+    """
+    from contractive.runs.checkpoints import is_classifier, read_checkpoint
+
+    return is_classifier(read_checkpoint(find_trained(name).checkpoint))
+
+
+def _description(checkpoint: dict[str, Any], model: "Autoencoder", name: Path) -> "Description":
+    from contractive.data.description import Description
+
     known = checkpoint.get("data")
     if known is None:
         log.warning(
@@ -64,7 +97,7 @@ def open_run(name: Path, device: str, decoding: str = "") -> Opened:
             "low": 0.0,
             "high": 1.0,
         }
-    return Opened(run, checkpoint, model, Description.of(known))
+    return Description.of(known)
 
 
 def open_data(name: str | None, root: str | None, opened: Opened, own: str = "test") -> "Rows":

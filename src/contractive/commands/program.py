@@ -15,6 +15,7 @@ COMMANDS = {
     "report": ("report:main", "the runs of a directory side by side, in one page"),
     "evaluate": ("evaluate:main", "figures of a run on its own splits, or on other data"),
     "encode": ("encode:main", "codes of examples, beside ids, labels, other columns"),
+    "classify": ("classify:main", "classes of examples, by a run with a head"),
     "reconstruct": ("reconstruct:main", "what the autoencoder makes of examples"),
     "outliers": ("outliers:main", "examples by how unlike the training data they are"),
     "sample": ("sample:main", "samples from the manifold that was learnt"),

@@ -7,8 +7,6 @@ from typing import TYPE_CHECKING
 
 from contractive.commands.opening import (
     Opened,
-    beside_of,
-    beside_schema,
     check_pictures,
     first_examples,
     open_data,
@@ -16,6 +14,7 @@ from contractive.commands.opening import (
     tracked,
 )
 from contractive.commands.options import Parser
+from contractive.commands.writing import write_rows
 from contractive.runs.files import write_atomically
 
 if TYPE_CHECKING:
@@ -53,14 +52,15 @@ def main() -> None:
 
 
 def _write_rows(opened: Opened, rows: "Rows", path: Path) -> str:
-    from contractive.runs.outputs import rows_file
-
-    model, schema, count = opened.model, beside_schema(rows), 0
-    columns = list(model.columns or (f"x{i}" for i in range(math.prod(model.input_shape))))
-    with rows_file(path, columns, schema) as add:
-        for piece in tracked(rows, "Reconstructing"):
-            add(model.reconstruct(piece.x).cpu().numpy(), beside_of(piece, schema))
-            count += len(piece)
+    model = opened.model
+    columns = model.columns or [f"x{i}" for i in range(math.prod(model.input_shape))]
+    count, _ = write_rows(
+        path,
+        rows,
+        columns,
+        lambda piece: model.reconstruct(piece.x).cpu().numpy(),
+        doing="Reconstructing",
+    )
     return f"{count} rows, reconstructions of shape {model.input_shape}"
 
 

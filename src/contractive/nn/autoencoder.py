@@ -46,6 +46,8 @@ class Autoencoder(nn.Module):
     columns: Sequence[str] | None = None
     #: The smallest and the largest value of the training data, as floats, where that is known.
     trained_range: tuple[float, float] | None = None
+    #: Names of the classes in the order of their numbers, where the training data had names for them.
+    classes: Sequence[str] | None = None
 
     def __init__(self, input_shape: Sequence[int], scaled: bool = False, **settings: Any) -> None:
         super().__init__()

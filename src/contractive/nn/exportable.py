@@ -1,19 +1,19 @@
-"""A part of an autoencoder as a module of its own, for ``torch.export`` and ONNX."""
+"""A part of a model as a module of its own, for ``torch.export`` and ONNX."""
 
 from torch import Tensor, nn
 
 from contractive.nn.autoencoder import Autoencoder
 
 #: The method that each part computes, of tensors in the data's own units.
-PARTS = {"encoder": "encode", "decoder": "decode", "both": "forward"}
+PARTS = {"head": "logits", "encoder": "encode", "decoder": "decode", "both": "forward"}
 
 
 class Part(nn.Module):
-    """The encoder with the scaling in front of it, the decoder with its inverse behind it, or both.
+    """The encoder with the scaling in front of it, the decoder with its inverse behind it, both, or a head.
 
     Args:
-        model: the autoencoder, whose weights it shares.
-        part: ``encoder``, ``decoder`` or ``both``.
+        model: the autoencoder, whose weights it shares; for ``head`` one that has a method ``logits``.
+        part: one of ``PARTS``.
 
     >>> import torch
     >>> batch = {0: torch.export.Dim("batch")}

@@ -48,7 +48,7 @@ class Head(nn.Module):
             known: what batches are normalised by, see :meth:`statistics`; by default their own in training.
         """
         # One example has no spread: a last batch of one takes what is known of those before.
-        if known is None and len(code) == 1:
+        if known is None and self.training and len(code) == 1:
             known = self.statistics(code)
         code = code if whole else dropped(code, share, generator)
         for number, layer in enumerate(self.layers):

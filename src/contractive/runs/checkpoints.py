@@ -56,6 +56,14 @@ def is_classifier(checkpoint: Mapping[str, Any]) -> bool:
     return "head" in checkpoint["hyper_parameters"]
 
 
+def check_autoencoder(checkpoint: Mapping[str, Any], name: object) -> None:
+    """Raise ``ValueError`` if what ``name`` stands for is an encoder with a head on it."""
+    if is_classifier(checkpoint):
+        raise ValueError(
+            f"{str(name)!r} was trained to tell classes, without a decoder: name the run of an autoencoder"
+        )
+
+
 def read_checkpoint(path: str | Path) -> dict[str, Any]:
     """The content of a checkpoint that a run saved, in plain containers and on the CPU; runs no code from it.
 
@@ -93,8 +101,8 @@ def rebuilt(
 ) -> M:
     """A model in evaluation mode that ``build`` makes from ``settings``, as a checkpoint left it.
 
-    It has its weights, and knows of its data what it has to: columns and range. Shapes are compared before
-    any memory is taken for what the settings promise.
+    It has its weights, and knows of its data what :func:`tell_of_data` says. Shapes are compared before any
+    memory is taken for what the settings promise.
 
     Raises:
         ValueError: if ``build`` does not take the settings, or the weights are those of another model.
@@ -109,8 +117,8 @@ def rebuilt(
 
 
 def tell_of_data(model: Autoencoder, data: Description) -> None:
-    """Let a model know what it has to of the data that it is trained on: columns and range."""
-    model.columns, model.trained_range = data.columns, (data.low, data.high)
+    """Let a model know what it has to of the data that it is trained on: columns, range and classes."""
+    model.columns, model.trained_range, model.classes = data.columns, (data.low, data.high), data.classes
 
 
 def check_shapes(model: nn.Module, weights: Mapping[str, Tensor], path: str | Path) -> None:

@@ -1,6 +1,7 @@
 """Files of rows, written a piece at a time, whatever their number: tables and arrays."""
 
 import zipfile
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -39,10 +40,10 @@ def rows_file(path: Path, columns: list[str], beside: pa.Schema, archived: str =
         archived: the name of the values in an archive.
 
     Raises:
-        ValueError: if something beside them has the name of a value.
+        ValueError: if something beside them has the name of a value, or of something else there.
     """
     names = [archived] if path.suffix.lower() == ".npz" else columns
-    if taken := sorted(set(beside.names) & set(names)):
+    if taken := [name for name, count in Counter([*beside.names, *names]).items() if count > 1]:
         raise ValueError(
             f"{path}: column {taken[0]!r} of the data has the name of what is written: rename it"
         )

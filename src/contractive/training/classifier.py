@@ -4,8 +4,10 @@ import logging
 from collections.abc import Callable, Collection, Mapping, Sequence
 from copy import deepcopy
 from math import prod
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -15,9 +17,11 @@ from contractive.data.loader import BatchLoader
 from contractive.diagnostics.tangents import estimated_tangents
 from contractive.jacobian.encoder import without_autocast
 from contractive.nn import head as heads
+from contractive.nn.autoencoder import Kind
+from contractive.nn.kinds import in_kind
 from contractive.nn.settings import INPUTS
 from contractive.penalties import contraction_penalty, spectral_penalty, tangent_propagation_penalty
-from contractive.runs.checkpoints import HEAD
+from contractive.runs.checkpoints import HEAD, is_classifier
 from contractive.settings import prefixed
 from contractive.training.datamodule import DataModule
 from contractive.training.module import Batch, ContractiveAutoencoder, inputs
@@ -130,10 +134,65 @@ class Classifier(ContractiveAutoencoder):
         elif asked := self.trainer.datamodule.settings.labelled:  # type: ignore[attr-defined]
             log.warning("data.labelled=%d: all training examples have a label, and none join", asked)
 
-    def logits(self, x: Tensor) -> Tensor:
-        """One for each class, ``(batch, classes)``, of inputs in the data's own units."""
+    @property
+    def class_names(self) -> list[str]:
+        """What the classes are called, in the order of their numbers: as in the data, or just these."""
+        return [str(name) for name in self.classes or range(self.hparams["classes"])]
+
+    def has_class(self, y: Tensor) -> Tensor:
+        """Of which labels there is a class; a negative one says that an example has none."""
+        return has_label(y) & (y < self.hparams["classes"])
+
+    def logits(self, x: Kind) -> Kind:
+        """One for each class, ``(batch, classes)``, of inputs in the data's own units, in the kind of ``x``.
+
+        Raises:
+            ValueError: if the inputs have another shape than the model was built for, or are no real numbers.
+        """
+        result: Kind = in_kind(self.forward, self._known(x), x, self.class_names)
+        return result
+
+    def probabilities(self, x: Kind) -> Kind:
+        """The softmax of :meth:`logits`."""
+        result: Kind = in_kind(lambda x: self(x).softmax(1), self._known(x), x, self.class_names)
+        return result
+
+    def classify(self, x: Kind) -> Kind:
+        """The number of the most likely class, ``(batch,)``; :attr:`class_names` tells their names."""
+        result: Kind = in_kind(lambda x: self(x).argmax(1), self._known(x), x, ["class"])
+        return result
+
+    def forward(self, x: Tensor | np.ndarray) -> Tensor:
+        """The logits as a tensor."""
         result: Tensor = self.head(self._below(self.scale(x)))
         return result
+
+    def predict_step(self, batch: Batch, batch_idx: int = 0) -> Tensor:
+        """The probabilities ``(batch, classes)`` of one batch."""
+        return self.probabilities(inputs(batch))
+
+    def encode(self, x: Kind) -> Kind:
+        """As that of an autoencoder.
+
+        Raises:
+            ValueError: also if the head stands on the inputs.
+        """
+        if self.on_inputs:
+            raise ValueError("a classifier on the inputs has no encoder and no codes")
+        return super().encode(x)
+
+    def _decode(self, code: Tensor) -> Tensor:
+        raise ValueError("a classifier rebuilds nothing, its decoder was not trained: take an autoencoder")
+
+    def _like(self, x: Tensor) -> Tensor:
+        return self._decode(x)
+
+    @staticmethod
+    def _check_kind(checkpoint: Mapping[str, Any], path: str | Path) -> None:
+        if not is_classifier(checkpoint):
+            raise ValueError(
+                f"{str(path)!r} is an autoencoder, without a head: contractive finetune trains one"
+            )
 
     def _terms(
         self, batch: Batch, lam: float, step: int, unweighted: bool = True, **options: Any

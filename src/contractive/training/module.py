@@ -14,7 +14,15 @@ from contractive.data.loader import BatchLoader
 from contractive.nn.settings import Network
 from contractive.nn.stacking import copy_layers, stacked_settings
 from contractive.objective import loss, seed_step, warmed_up
-from contractive.runs.checkpoints import FORMAT, NO_MODEL, check_shapes, read_checkpoint, rebuilt, refusing
+from contractive.runs.checkpoints import (
+    FORMAT,
+    NO_MODEL,
+    check_autoencoder,
+    check_shapes,
+    read_checkpoint,
+    rebuilt,
+    refusing,
+)
 from contractive.settings import names, prefixed
 from contractive.training.datamodule import DataModule
 from contractive.training.history import NonFiniteLossError, StepHistory
@@ -110,10 +118,15 @@ class ContractiveAutoencoder(ScaledByData):
             FileNotFoundError, ValueError: if there is no such file, or it is not a checkpoint of this model.
         """
         checkpoint = read_checkpoint(checkpoint_path)
+        cls._check_kind(checkpoint, checkpoint_path)
         arguments = {**checkpoint["hyper_parameters"], **settings}
         model = rebuilt(cls, arguments, checkpoint, checkpoint_path)
         model.scaling_is_own = True
         return model.to(map_location, next(model.parameters()).dtype)
+
+    @staticmethod
+    def _check_kind(checkpoint: Mapping[str, Any], path: str | Path) -> None:
+        check_autoencoder(checkpoint, path)
 
     @classmethod
     def stack(cls, models: "Sequence[ContractiveAutoencoder]", **settings: Any) -> Self:
