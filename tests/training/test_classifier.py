@@ -15,7 +15,9 @@ from lightning import Callback
 from torch import nn
 
 from contractive import penalties
+from contractive.data.examples import Examples
 from contractive.data.labels import UNKNOWN
+from contractive.data.loader import MemoryLoader
 from contractive.runs.checkpoints import load_autoencoder, read_checkpoint
 from contractive.sklearn import ContractiveTransformer
 from contractive.training import classifier, fit
@@ -314,6 +316,14 @@ def test_two_encoders_become_one_deep_one(encoder, tmp_path):
     assert torch.allclose(model.logits(x), model.head.last(wanted))
 
 
+def test_few_of_labels_that_are_none_to_a_head_are_refused(tmp_path):
+    x, y = labelled_here_and_there(60, 0)
+    np.savez(tmp_path / "x.npz", x=x, y=y)
+    data = {"source": "array", "path": str(tmp_path / "x.npz"), "labels": 5}
+    with pytest.raises(ValueError, match=r"data\.labels=5: some labels of the train split are negative"):
+        fit({"data": data, "model": {"hidden": [4]}, "head": {"enabled": True}}, directory=tmp_path / "run")
+
+
 @pytest.mark.parametrize(
     ("change", "said"),
     [
@@ -497,3 +507,17 @@ def test_one_kind_of_run_is_not_taken_for_the_other(encoder, tmp_path):
         fit(settings(tmp_path / "head"), directory=tmp_path / "next")
     with pytest.raises(ValueError, match="is an autoencoder, without a head"):
         Classifier.load_from_checkpoint(encoder / "checkpoints/best.ckpt")
+
+
+def test_processes_that_normalise_their_own_batches_are_told(caplog):
+    loader = MemoryLoader(Examples(torch.rand(8, 6), torch.arange(8) % 2), torch.arange(8), 4, shuffle=True)
+    told = []
+    for world_size, batch_norm in ((2, True), (2, False), (1, True)):
+        model = Classifier((6,), 2, {"hidden": [4], "batch_norm": batch_norm}, hidden=[3])
+        source = SimpleNamespace(settings=SimpleNamespace(labelled=None))
+        trainer = {"train_dataloader": loader, "datamodule": source, "log_every_n_steps": 1}
+        model._trainer = SimpleNamespace(is_global_zero=True, world_size=world_size, **trainer)
+        caplog.clear()
+        model.on_train_start()
+        told.append("each of the 2 processes normalises its own share" in caplog.text)
+    assert told == [True, False, False]

@@ -123,31 +123,23 @@ def test_a_signal_to_the_second_process_alone_saves_and_ends_both(tmp_path):
 TORCHRUN = [str(Path(sys.executable).with_name("torchrun")), "--nproc-per-node", "2"]
 
 
-@pytest.mark.skipif(os.environ.get("CONTRACTIVE_DDP") != "1", reason="two processes: set CONTRACTIVE_DDP=1")
-@pytest.mark.parametrize(
-    ("launch", "batch_size"),
-    [([sys.executable], 12), (TORCHRUN, 10)],
-    ids=["a last batch of 3 and 2", "torchrun, a last batch of 0 and 1"],
-)
-def test_two_processes_come_to_what_one_does(tmp_path, train, launch, batch_size):
+def settings_of(folder, labels):
+    """A tiny run over files of 101, 13 and 11 examples, with labels or without."""
     draw = np.random.default_rng(0)
     settings = ["data=array", "model.hidden=[8]", "logger=none", "probe=none", "callbacks=minimal"]
     for name, n in {"path": 101, "val_path": 13, "test_path": 11}.items():
-        np.save(tmp_path / f"{name}.npy", draw.random((n, 6), dtype=np.float32))
-        settings.append(f"data.{name}={tmp_path / name}.npy")
-    settings += ["~callbacks.progress", "trainer.max_epochs=4", "trainer.log_every_n_steps=4"]
-    two = [*settings, "trainer=ddp", "trainer.accelerator=cpu", f"data.batch_size={batch_size}"]
-    program = str(Path(__file__).parents[2] / "train.py")
-    done = subprocess.run(
-        [*launch, program, *two, f"hydra.run.dir={tmp_path / 'two'}"],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=100,
-    )
-    assert done.returncode == 0, done.stderr
-    train(*settings, f"data.batch_size={2 * batch_size}", to="one")
-    runs = [tmp_path / name for name in ("one", "two")]
+        arrays = {"x": draw.random((n, 6), dtype=np.float32)}
+        if labels:
+            # In some places many have a label, in others few or none.
+            arrays["y"] = np.where(draw.random(n) < np.linspace(0, 0.6, n), draw.integers(0, 3, n), -1)
+        np.savez(folder / f"{name}.npz", **arrays)
+        settings.append(f"data.{name}={folder / name}.npz")
+    return [*settings, "~callbacks.progress", "trainer.max_epochs=4", "trainer.log_every_n_steps=4"]
+
+
+def check_alike(folder, compared):
+    """The runs ``one`` and ``two`` came to the same weights, figures and curves."""
+    runs = [folder / name for name in ("one", "two")]
     for which in ("best", "last"):
         a, b = (torch.load(run / "checkpoints" / f"{which}.ckpt", weights_only=True) for run in runs)
         torch.testing.assert_close(a["state_dict"], b["state_dict"], rtol=1e-6, atol=1e-7)
@@ -156,6 +148,40 @@ def test_two_processes_come_to_what_one_does(tmp_path, train, launch, batch_size
         {k: v for k, v in b.items() if k != "seconds"}, rel=1e-6
     )
     a, b = (np.genfromtxt(run / "curves.csv", delimiter=",", names=True) for run in runs)
-    assert a.dtype.names == b.dtype.names and "trainloss" in a.dtype.names
+    assert a.dtype.names == b.dtype.names and set(compared) <= set(a.dtype.names)
     for name in a.dtype.names:
         np.testing.assert_allclose(a[name], b[name], rtol=1e-6)
+
+
+def run_two(launch, program, *arguments):
+    path = str(Path(__file__).parents[2] / program)
+    two = [*launch, path, "trainer=ddp", "trainer.accelerator=cpu", *arguments]
+    done = subprocess.run(two, capture_output=True, text=True, check=False, timeout=100)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.skipif(os.environ.get("CONTRACTIVE_DDP") != "1", reason="two processes: set CONTRACTIVE_DDP=1")
+@pytest.mark.parametrize(
+    ("launch", "batch_size"),
+    [([sys.executable], 12), (TORCHRUN, 10)],
+    ids=["a last batch of 3 and 2", "torchrun, a last batch of 0 and 1"],
+)
+def test_two_processes_come_to_what_one_does(tmp_path, train, launch, batch_size):
+    settings = settings_of(tmp_path, labels=False)
+    run_two(launch, "train.py", *settings, f"data.batch_size={batch_size}", f"hydra.run.dir={tmp_path}/two")
+    train(*settings, f"data.batch_size={2 * batch_size}", to="one")
+    check_alike(tmp_path, ["trainloss"])
+
+
+HEAD = ["head=default", "head.hidden=[5]", "head.contraction=frobenius", "head.lam=0.3"]
+
+
+@pytest.mark.skipif(os.environ.get("CONTRACTIVE_DDP") != "1", reason="two processes: set CONTRACTIVE_DDP=1")
+@pytest.mark.parametrize("labelled", [0, 1])
+def test_two_processes_train_a_head_as_one_does(tmp_path, train, labelled):
+    """Of a batch they have labels unlike many; at the epoch's end one has an example, the other none."""
+    settings = [*settings_of(tmp_path, labels=True), *HEAD]
+    own = ["data.batch_size=10", f"data.labelled={labelled}"]
+    run_two([sys.executable], "train.py", *settings, *own, f"hydra.run.dir={tmp_path}/two")
+    train(*settings, "data.batch_size=20", f"data.labelled={2 * labelled}", to="one")
+    check_alike(tmp_path, ["trainloss", "traincross_entropy", "trainerror", "traincontraction", "valerror"])

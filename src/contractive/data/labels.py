@@ -10,7 +10,7 @@ UNKNOWN = int(np.iinfo(np.int64).min)
 
 
 def has_label(y: Any) -> Any:
-    """Which of some classes, ``(n,)`` of a tensor or an array, are known: a negative one is none."""
+    """Which of some classes, ``(n,)`` of a tensor or an array, a head can learn: a negative one is none."""
     return y >= 0
 
 

@@ -23,24 +23,31 @@ def representative(y: np.ndarray, n: int, seed: int) -> np.ndarray:
     return np.sort(np.random.default_rng(seed).permutation(len(y))[:n])
 
 
-def balanced(y: np.ndarray, n: int, seed: int) -> np.ndarray | None:
-    """Indices of ``n`` examples, sorted, as many of each class; ``None`` where there are not that many.
+def evenly(y: np.ndarray, n: int, seed: int) -> np.ndarray:
+    """Indices of ``n`` examples, sorted, as many of each class as can be: one with fewer gives all it has.
 
-    Where ``n`` is no multiple of the number of classes, some of them, which depends on ``seed`` as well, have
-    one more.
-
-    >>> y = np.array([0, 0, 1, 1, 1, 1])
-    >>> y[balanced(y, 4, seed=0)], balanced(y, 5, seed=0)
-    (array([0, 0, 1, 1]), None)
+    >>> y = np.array([0, 1, 1, 1, 2, 2, 2])
+    >>> np.bincount(y[evenly(y, 5, seed=0)])
+    array([1, 2, 2])
     """
     random = np.random.default_rng(seed)
-    classes = np.unique(y)
-    share = np.full(len(classes), n // len(classes))
-    share[random.permutation(len(classes))[: n % len(classes)]] += 1
-    members = [random.permutation(np.flatnonzero(y == label)) for label in classes]
-    if n < len(classes) or any(len(those) < count for those, count in zip(members, share)):
-        return None
-    return np.sort(np.concatenate([those[:count] for those, count in zip(members, share)]))
+    turn = np.empty(len(y))
+    for label in np.unique(y):
+        members = np.flatnonzero(y == label)
+        turn[members] = random.permutation(len(members))
+    return np.sort(np.lexsort((random.random(len(y)), turn))[:n])
+
+
+def balanced(y: np.ndarray, n: int, seed: int) -> np.ndarray | None:
+    """The same where no class has fewer than its share; ``None`` where one has, or there is none of one.
+
+    >>> y = np.array([0, 0, 1, 1, 1, 1])
+    >>> y[balanced(y, 4, seed=0)], balanced(y, 6, seed=0)
+    (array([0, 0, 1, 1]), None)
+    """
+    chosen = evenly(y, n, seed)
+    counts = (y[chosen] == np.unique(y)[:, None]).sum(1)
+    return chosen if len(chosen) == n and 0 < counts.min() >= counts.max() - 1 else None
 
 
 def labelled(y: np.ndarray, n: int, draw: str, seed: int) -> list[np.ndarray]:
@@ -58,18 +65,3 @@ def labelled(y: np.ndarray, n: int, draw: str, seed: int) -> list[np.ndarray]:
         return [np.arange(n)] if n <= len(y) and len(np.unique(y[:n])) > 1 else []
     draws = (balanced(y, n, seed * DRAWS + number) for number in range(DRAWS))
     return [some for some in draws if some is not None]
-
-
-def evenly(y: np.ndarray, n: int, seed: int) -> np.ndarray:
-    """Indices of ``n`` examples, sorted, as many of each class as can be: one with fewer gives all it has.
-
-    >>> y = np.array([0, 1, 1, 1, 2, 2, 2])
-    >>> np.bincount(y[evenly(y, 5, seed=0)])
-    array([1, 2, 2])
-    """
-    random = np.random.default_rng(seed)
-    turn = np.empty(len(y))
-    for label in np.unique(y):
-        members = np.flatnonzero(y == label)
-        turn[members] = random.permutation(len(members))
-    return np.sort(np.lexsort((random.random(len(y)), turn))[:n])

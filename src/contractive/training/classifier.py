@@ -124,11 +124,17 @@ class Classifier(ContractiveAutoencoder):
         self.scaling_is_own = True
 
     def on_train_start(self) -> None:
-        """Say which examples join the batches, or that none do."""
+        """Say which examples join the batches, or that none do, and what processes do not share."""
         super().on_train_start()
         loader = self.trainer.train_dataloader
         if not isinstance(loader, BatchLoader) or not self.trainer.is_global_zero:
             return
+        if self.head.norms and self.trainer.world_size > 1:
+            log.warning(
+                "head.batch_norm: each of the %d processes normalises its own share of a batch, and together"
+                " they do not come to what one would",
+                self.trainer.world_size,
+            )
         if loader.joining:
             log.info("Trains on %s", loader.layout)
         elif asked := self.trainer.datamodule.settings.labelled:  # type: ignore[attr-defined]
@@ -289,6 +295,11 @@ def classes_of(data: DataModule) -> int:
             raise ValueError("head: the labels of these data are measurements, and a head tells classes")
         if y is None or not has_label(y).any():
             raise ValueError(f"head: the {split} split of data.source has no labels to learn: name others")
+        if data.settings.labels is not None and not has_label(y).all():
+            raise ValueError(
+                f"data.labels={data.settings.labels}: some labels of the {split} split are negative, which"
+                " are none to a head: leave it out, or number the classes from 0"
+            )
         largest = max(largest, int(y.max()))
     if not 0 < largest < 100_000:
         raise ValueError(f"head: the largest label is {largest}: classes are numbered from 0, two at least")
