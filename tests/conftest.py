@@ -9,6 +9,10 @@ from pathlib import Path
 
 import pytest
 
+# Two threads wait for each other longer than they work on models as small as these; on a busy machine, where
+# one of them is not running, a hundred times as long. Before torch is imported, and for what tests start too.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 
 @pytest.fixture(scope="session")
 def mnist_root() -> Path:

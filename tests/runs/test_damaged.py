@@ -46,8 +46,15 @@ def in_parallel():
     return str(torch.ones(400, 400).matmul(torch.ones(400, 400)).sigmoid().sum().item())
 
 
-@pytest.mark.skipif(torch.get_num_threads() < 2, reason="one thread: nothing is done in parallel")
-def test_a_fork_of_a_process_with_threads_does_not_wait_for_them():
+@pytest.fixture
+def two_threads():
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    yield
+    torch.set_num_threads(before)
+
+
+def test_a_fork_of_a_process_with_threads_does_not_wait_for_them(two_threads):
     assert apart(in_parallel) == in_parallel() == apart(in_parallel)
 
 
