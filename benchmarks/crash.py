@@ -10,6 +10,7 @@ has its TMPDIR on another file system, where there is one.
 
 import argparse
 import contextlib
+import gc
 import json
 import os
 import random
@@ -28,6 +29,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from hydra.core.plugins import Plugins
 
 REPOSITORY = Path(__file__).parents[1]
 sys.path.insert(0, str(REPOSITORY))
@@ -49,6 +51,7 @@ MODULES = (  # all that a run imports on its way
     *(f"contractive.training.callbacks.{name}" for name in ("charts", "geometry", "pictures", "tangents")),
     *("contractive.training.callbacks.projector", "contractive.training.fitting", "contractive.report"),
     *("contractive.commands.train", "torch.utils.tensorboard", "torchvision.utils", "rich.progress"),
+    "sklearn.datasets",
 )
 SMALL = ["callbacks=minimal", "logger=none", "~callbacks.progress"]
 
@@ -79,7 +82,7 @@ def kinds(folder: Path, root: str) -> dict[str, list[str]]:
         "digits": ["model.hidden=[32]", "trainer.max_epochs=6", *DRAWN],
         "mnist": [*SMALL, "data=mnist", f"data.root={root}", "trainer.max_epochs=4", *few],
         "stored": [*SMALL, "data=array", *larger],
-        "probes": [*SMALL, *stochastic, *plateau],
+        "probes": [*SMALL, *stochastic, *plateau, "probe=none"],
         "sweep": ["-m", *SMALL, "model.lam=0,0.1,1", "model.hidden=[16]", "trainer.max_epochs=4"],
     }
 
@@ -202,6 +205,8 @@ def main() -> int:
     torch.set_num_threads(1)
     for module in MODULES:
         import_module(module)
+    Plugins.instance()  # imports them
+    gc.freeze()  # a fork that looks through what is there already would copy all of it
     failed = []
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)

@@ -12,20 +12,28 @@ MODULES = sorted(
 
 # Everything from elsewhere is there already, and nothing of ours: what fails in a fork is our own order.
 EACH_IN_A_FORK = """
-import importlib, os, sys, traceback
-import hydra, lightning, matplotlib, numpy, plotly, rich.table, sklearn, torchvision
+import gc, importlib, os, sys, traceback
+import hydra.core.plugins, lightning, matplotlib.figure, numpy, plotly.graph_objects, rich.table, torchvision
+import pyarrow.csv, pyarrow.parquet, sklearn.linear_model, sklearn.model_selection, sklearn.neighbors
 import torch.utils.tensorboard
+modules = sys.argv[1:]
 assert not [name for name in sys.modules if name.split(".")[0] == "contractive"]
-failed = []
-for module in sys.argv[1:]:
-    if (child := os.fork()) == 0:
-        try:
-            importlib.import_module(module)
-        except BaseException:
-            traceback.print_exc()
-            os._exit(1)
-        os._exit(0)
-    if os.waitpid(child, 0)[1]:
+gc.freeze()  # a fork that looks through what is there already would copy all of it
+failed, running = [], {}
+while modules or running:
+    while modules and len(running) < os.cpu_count():
+        module = modules.pop()
+        if (child := os.fork()) == 0:
+            try:
+                importlib.import_module(module)
+            except BaseException:
+                traceback.print_exc()
+                os._exit(1)
+            os._exit(0)
+        running[child] = module
+    child, status = os.wait()
+    module = running.pop(child)
+    if status:
         failed.append(module)
 sys.exit(f"cannot be imported first: {failed}" if failed else 0)
 """
