@@ -56,3 +56,8 @@ def test_a_name_is_bounded_and_every_one_can_be_pasted():
     name = job_name(123, long)
     assert len(name) <= 80
     assert re.fullmatch(r"123(_[\w.+=-]+)+", name)
+
+
+def test_what_has_no_room_and_all_after_it_are_left_out():
+    overrides = [f"group.setting{number}={'x' * 24}" for number in range(3)]
+    assert job_name(1, [*overrides, "seed=1"]) == job_name(1, overrides[:2])

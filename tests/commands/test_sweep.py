@@ -8,11 +8,13 @@ import sys
 from types import SimpleNamespace
 
 import pytest
+from omegaconf import OmegaConf
 
 import contractive.training.fitting
 from contractive.commands import train as command
 from contractive.commands.signals import last_words, say_last_words
-from contractive.commands.table import best_rows, print_table, write_table
+from contractive.commands.sweep import SweepTable
+from contractive.commands.table import best_rows, job_line, print_table, write_table
 from contractive.runs.directory import only_run_in
 from train import main
 
@@ -73,6 +75,75 @@ def test_where_there_is_little_room_what_decides_stays(monkeypatch, capsys):
     printed = capsys.readouterr().out
     assert printed.split("*")[0].split()[-5:] == ["job", "loss", "probe_error", "reconstruction", "penalty"]
     assert "No room for test/loss, test/knn_error" in printed
+
+
+def finished(job, lam=0.0, **figures):
+    return {"job": job, "status": "finished", "model.lam": lam} | {
+        name.replace("__", "/"): value for name, value in figures.items()
+    }
+
+
+@pytest.mark.parametrize(
+    ("jobs", "lams", "told"),
+    [
+        (["0_lam=0", "1_lam=1"], [0, 1], False),  # the names say it
+        (["0_lam=0", "1_lam=10"], [0, 1], True),
+        (["0_lam=0", "1"], [0, 1], True),  # one of them does not
+        (["0", "1"], [1, 1], True),  # all the same, and nothing else was typed
+    ],
+)
+def test_what_was_overridden_has_a_column_unless_every_name_says_it(jobs, lams, told, capsys):
+    print_table([finished(job, lam, test__loss=1.0) for job, lam in zip(jobs, lams)])
+    assert ("model.lam" in capsys.readouterr().out) == told
+
+
+def test_what_all_runs_share_has_no_column_beside_what_differs(capsys):
+    print_table([finished(str(n), n, test__loss=1.0) | {"optimizer.lr": 1} for n in range(2)])
+    printed = capsys.readouterr().out
+    assert "model.lam" in printed and "optimizer.lr" not in printed
+
+
+def test_that_the_loss_contains_lam_is_said_where_runs_differ_in_it_and_are_chosen_by_a_loss(capsys):
+    rows = [finished(str(n), n, val__loss=1.0 + n, val__probe_error=1.0) for n in range(2)]
+    others = [row | {"model.lam": 1, "seed": number} for number, row in enumerate(rows)]
+    for these, by, said in (
+        (rows, ["val/loss"], True),
+        (rows, ["val/probe_error", "val/loss"], True),
+        (rows, ["val/probe_error"], False),
+        (others, ["val/loss"], False),
+    ):
+        print_table(these, by)
+        printed = capsys.readouterr().out
+        assert f"* best by {', '.join(by)}" in printed
+        assert ("the smallest lam wins" in printed) == said
+
+
+def test_how_much_is_chance_is_told_by_the_largest_standard_error(capsys):
+    print_table([finished("0", test__probe_error=5.0), finished("1", test__probe_error_se=1.25)])
+    assert "Errors in %; chance alone moves each by up to ± 1.2" in capsys.readouterr().out
+    print_table([finished("0", test__loss=5.0)])
+    assert "chance" not in capsys.readouterr().out
+
+
+def test_a_run_that_lacks_a_figure_is_not_the_best():
+    rows = [finished("0", a=1, b=2), finished("1", a=2, b=1), finished("2", a=0)]
+    assert best_rows(rows, ["a", "b"]) == {0, 1}
+
+
+def test_the_line_of_a_job_has_what_there_is_room_for():
+    row = finished("0_lam=0", test__loss=1.0, test__reconstruction=2.0, seconds=3.4)
+    assert job_line(row, 1, 4, 62.0, None) == ("1/4  0_lam=0  loss 1  reconstruction 2  3 s  0:01:02 left")
+    assert job_line(row, 4, 4, 0.0, None) == "4/4  0_lam=0  loss 1  reconstruction 2  3 s"
+    assert job_line(row, 1, None, None, None) == "1  0_lam=0  loss 1  reconstruction 2  3 s"
+    for width, line in (
+        (57, "1/4  0_lam=0  loss 1  reconstruction 2  3 s  0:01:02 left"),
+        (56, "1/4  0_lam=0  loss 1  rec 2  3 s  0:01:02 left"),
+        (45, "1/4  0_lam=0  loss 1  rec 2  3 s"),
+        (10, "1/4  0_lam"),
+    ):
+        assert job_line(row, 1, 4, 62.0, width) == line
+    failed = row | {"status": "error: it is too large"}
+    assert job_line(failed, 2, 4, 62.0, 24) == "2/4  0_lam=0  error: it "
 
 
 def test_the_best_run_has_the_lowest_figure_and_by_several_figures_nobody_beats_it():
@@ -152,6 +223,15 @@ def test_a_sweep_that_was_stopped_is_taken_up_by_the_same_command(swept, tmp_pat
     assert swept("model.lam=0.1,0.2,0.3") == []
     assert list(rows(tmp_path).values()) == ["finished"] * 3
     assert not last_words
+
+
+def test_a_sweep_that_was_stopped_says_that_what_submitit_started_may_go_on(tmp_path, capsys):
+    for target, said in (("hydra_plugins.hydra_submitit_launcher.L", True), ("hydra._internal.Basic", False)):
+        config = OmegaConf.create(
+            {"optimized_metric": "val/loss", "hydra": {"launcher": {"_target_": target}}}
+        )
+        SweepTable()._say_what_is_there(tmp_path, config)
+        assert ("may go on by itself" in capsys.readouterr().out) == said
 
 
 def test_the_table_is_there_while_the_sweep_runs(swept):

@@ -278,6 +278,12 @@ def test_where_much_differs_one_column_says_what(monkeypatch):
     assert {"lr", "tied", "batch_size", "source"} <= set(columns)
 
 
+def test_a_column_of_texts_is_empty_where_a_run_has_none_and_one_of_numbers_stays_one(monkeypatch):
+    runs = [run("a", model__note="x", model__size=1), run("b", 0.2, model__size=2)]
+    columns, _ = columns_of(monkeypatch, runs)
+    assert (columns["note"], columns["size"]) == (["x", ""], [1, 2])
+
+
 def test_the_page_has_the_first_columns_of_very_many(monkeypatch):
     runs = [run("a")]
     runs[0].metrics |= {f"test/{i}": i for i in range(200)}

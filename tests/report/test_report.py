@@ -1,6 +1,8 @@
 """The report about directories of runs that are whole, unfinished, failed, damaged or of another version."""
 
+import base64
 import csv
+import io
 import json
 import re
 import subprocess
@@ -262,6 +264,14 @@ def test_pictures_take_the_bytes_that_there_are_and_what_has_no_room_is_told(tmp
         assert len(page) < whole
     # Three pictures a run: of the second run some have no room, and none of those after it.
     assert [record.getMessage().split(":")[0] for record in caplog.records] == ["1", "2", "3"]
+
+
+def test_no_picture_is_wider_than_it_can_be_seen(tmp_path):
+    make_run(tmp_path / "0", 0.0, side=1500)
+    pictures = re.findall(r"data:image/webp;base64,([^\"]*)", write_report(tmp_path).read_text())
+    assert len(pictures) == 3
+    for picture in pictures:
+        assert Image.open(io.BytesIO(base64.b64decode(picture))).size == (gallery.WIDEST, gallery.WIDEST)
 
 
 def test_the_command_line_writes_the_report_without_torch(sweep):

@@ -137,6 +137,8 @@ class SweepTable(Callback):
         of_all = f" of {self._jobs}" if self._jobs else ""
         print(f"The sweep was stopped with {finished}{of_all} runs finished: {directory / 'sweep.csv'}")
         print(f"Take it up:  the same command with {shlex.quote(f'hydra.sweep.dir={directory}')}")
+        if "submitit" in config.hydra.launcher._target_:
+            print("What submitit has started may go on by itself: end it, or wait for it, before that")
 
 
 def number_of_jobs(config: DictConfig) -> int | None:

@@ -133,4 +133,4 @@ def best_rows(rows: Sequence[Row], optimized: Sequence[str]) -> set[int]:
 
 def _in_name(key: str, row: Mapping[str, Any]) -> bool:
     last = key.replace("/", ".").rpartition(".")[2]
-    return f"_{last}={short_value(str(row.get(key)))}" in f"{row['job']}_"
+    return f"_{last}={short_value(str(row.get(key)))}_" in f"{row['job']}_"
