@@ -65,3 +65,22 @@ def test_the_page_has_the_curve_only_where_something_was_probed(runs, tmp_path):
     assert worth(one(runs)) is None
     make_run(tmp_path / "plain" / "0", 0.1)
     assert "What the code is worth" not in write_report(tmp_path / "plain").read_text()
+
+
+def test_the_error_of_heads_is_drawn_over_the_weight_of_their_own_contraction(tmp_path):
+    config = {"model": {"lam": 0.5}, "data": {"source": "digits"}}
+    for number, lam in enumerate([0.0, 0.1, 1.0]):
+        folder = tmp_path / str(number)
+        (folder / ".hydra").mkdir(parents=True)
+        head = {"enabled": True, "contraction": "spectral", "lam": lam}
+        (folder / ".hydra/config.yaml").write_text(json.dumps({**config, "head": head}))
+        (folder / "metrics.json").write_text(json.dumps({"test/error": 5.0 - number}))
+    (group,) = grouped([read_run(tmp_path / str(number), str(number)) for number in range(3)])
+    (line,) = worth(group).data
+    assert list(line.y) == [5, 4, 3] and list(line.x) == [-2, -1, 0]
+    assert group.labels == ["lam=0", "lam=0.1", "lam=1"]
+    # Without a contraction there is no lam, and that of the encoder is not one.
+    plain = {**config, "head": {"enabled": True, "contraction": "none", "lam": 0.0}}
+    (tmp_path / "0/.hydra/config.yaml").write_text(json.dumps(plain))
+    run = read_run(tmp_path / "0", "0")
+    assert run.lam is None and "model.lam" not in run.config

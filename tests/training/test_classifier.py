@@ -5,6 +5,7 @@ import json
 import logging
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -12,6 +13,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 from lightning import Callback
+from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
 from torch import nn
 
 from contractive import penalties
@@ -19,14 +21,22 @@ from contractive.data.examples import Examples
 from contractive.data.labels import UNKNOWN
 from contractive.data.loader import MemoryLoader
 from contractive.runs.checkpoints import load_autoencoder, read_checkpoint
+from contractive.runs.reading import read_run
 from contractive.sklearn import ContractiveTransformer
 from contractive.training import classifier, fit
+from contractive.training.callbacks.charts import Charts
+from contractive.training.callbacks.geometry import Geometry
+from contractive.training.callbacks.pictures import Pictures
+from contractive.training.callbacks.projector import Projector
 from contractive.training.callbacks.record import Record
+from contractive.training.callbacks.samples import Samples
+from contractive.training.callbacks.tangents import Tangents
 from contractive.training.classifier import Classifier
 from contractive.training.datamodule import DataModule
-from contractive.training.fitting import figures_again
+from contractive.training.encoders import taken_over
+from contractive.training.fitting import GROUPS, figures_again
 from contractive.training.module import ContractiveAutoencoder
-from contractive.training.recording import load_settings
+from contractive.training.recording import compared_settings, load_settings
 
 WITHOUT_PROBE = {"probe": {"enabled": False}}
 
@@ -521,3 +531,66 @@ def test_processes_that_normalise_their_own_batches_are_told(caplog):
         model.on_train_start()
         told.append("each of the 2 processes normalises its own share" in caplog.text)
     assert told == [True, False, False]
+
+
+def curves_of(directory):
+    lines = [line.split(",") for line in (directory / "curves.csv").read_text().splitlines()]
+    return [dict(zip(lines[0], line)) for line in lines[1:]]
+
+
+def test_the_curves_have_the_weights_of_the_head_and_none_of_the_autoencoder(tmp_path):
+    given = {"model": {"hidden": [12], "lam": 0.7, "lam_warmup_epochs": 4}, "trainer": {"max_epochs": 1}}
+    fit({**given, **WITHOUT_PROBE}, directory=tmp_path / "below")
+    own = {"contraction": "frobenius", "lam": 0.2, "tangents": 2, "beta": 0.01}
+    fit(settings(tmp_path / "below", 1, **own), directory=tmp_path / "head")
+    (row,) = curves_of(tmp_path / "head")
+    assert (row["lam"], row["beta"]) == ("0.2", "0.01")
+    logged = CSVLogger(tmp_path / "log")
+    run = fit(settings(tmp_path / "below", 1), directory=tmp_path / "plain", loggers=[logged])
+    (row,) = curves_of(tmp_path / "plain")
+    assert not {"lam", "beta"} & row.keys()
+    assert "train/lam" not in Path(logged.log_dir, "metrics.csv").read_text()
+    assert read_run(run.directory, "run").lam is None and read_run(tmp_path / "head", "head").lam == 0.2
+
+
+def test_what_a_head_does_not_use_is_refused_and_compared_by_nobody(tmp_path):
+    with pytest.raises(ValueError, match=r"model\.lam: it is of an autoencoder's objective, .* head\.lam"):
+        fit({"head": {"enabled": True}, "model": {"lam": 0.1}}, directory=tmp_path)
+    given = {name: vars(group.of({})) for name, group in GROUPS.items()} | {"data": {"source": "digits"}}
+    given["model"] |= {"lam": 0.3, "lam_warmup_epochs": 2}
+    assert {"model.lam", "model.lam_warmup_epochs"} <= compared_settings(given, []).keys()
+    given["head"] |= {"enabled": True, "lam": 0.2, "contraction": "spectral"}
+    compared = compared_settings(given, [])
+    assert compared["head.lam"] == 0.2 and not [name for name in compared if name.startswith("model.")]
+
+
+def test_the_seed_of_an_encoder_on_codes_decides_no_split(encoder, tmp_path, caplog):
+    codes = {"data": {"source": "codes", "run": str(encoder)}, "model": {"hidden": [5]}, "seed": 7}
+    fit({**codes, "trainer": {"max_epochs": 1}, **WITHOUT_PROBE}, directory=tmp_path / "upper")
+    both = [str(encoder), str(tmp_path / "upper")]
+    caplog.set_level(logging.INFO)
+    plain = {"head": {"enabled": True}, "seed": 0}
+    assert taken_over({**plain, "encoder": both}, [])["model"]["hidden"] == [12, 5]
+    taken_over({**plain, "encoder": both[1], "seed": 3}, [])
+    assert "splits" not in caplog.text
+    taken_over({**plain, "encoder": both, "seed": 7}, [])
+    assert "may be others than those of the encoder, whose seed was 0" in caplog.text
+
+
+@pytest.mark.parametrize("on", ["code", "inputs"])
+def test_of_a_classifier_only_what_was_trained_is_drawn(encoder, tmp_path, caplog, on):
+    caplog.set_level(logging.INFO)
+    given = settings(encoder, 1, on=on)
+    if on == "inputs":
+        del given["encoder"]
+    callbacks = [Pictures(), Geometry(), Tangents(), Samples(), Projector(), Charts()]
+    logger = TensorBoardLogger(tmp_path, name="", version="")
+    fit(given, directory=tmp_path, callbacks=callbacks, loggers=[logger])
+    drawn = {path.stem for path in tmp_path.glob("pictures/*.png")}
+    assert drawn == ({"filters", "spectrum", "contraction_ratio", "tangents"} if on == "code" else set())
+    assert (tmp_path / "geometry.json").is_file() == (on == "code")
+    said = {
+        "code": "classifier, which has no decoder: reconstructions, walks along tangents, samples",
+        "inputs": "Nothing is drawn: a head on the inputs has no encoder",
+    }
+    assert caplog.text.count(said[on]) == 1 and "not drawn in epoch" not in caplog.text

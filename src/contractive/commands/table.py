@@ -80,7 +80,11 @@ def print_table(rows: Sequence[Row], optimized: Sequence[str] = ()) -> None:
     figures = [name for name in figures if name in columns]
     best = best_rows(rows, optimized)
     notes = [f"* best by {', '.join(optimized)}"] if best else []
-    if best and any(name.endswith("/loss") for name in optimized) and "model.lam" in overridden:
+    if (
+        best
+        and any(name.endswith("/loss") for name in optimized)
+        and {"model.lam", "head.lam"} & set(overridden)
+    ):
         notes[0] += ", which contains lam: the smallest lam wins"
     if chance := max((row.get("test/probe_error_se", 0.0) for row in rows), default=0.0):
         notes.append(f"Errors in %; chance alone moves each by up to ± {chance:.2g}")

@@ -13,7 +13,7 @@ from contractive.palette import COLOURS
 from contractive.runs.reading import Run, matters
 from contractive.runs.untrusted import printable
 
-LAM, SEED = "model.lam", "seed"
+LAMS, SEED = ("model.lam", "head.lam"), "seed"
 # Where these differ, errors and penalties are in other units.
 UNITS = ("data.source", "data.path", "data.scaling", "data.grey", "data.size", "model.reconstruction")
 # Ends of names that say nothing alone.
@@ -55,7 +55,7 @@ def grouped(runs: Sequence[Run]) -> list[Group]:
 
 def series(runs: Sequence[Run], settings: Sequence[str]) -> list[list[int]]:
     """Indices of the runs by whatever differs beside ``lam`` and the seed."""
-    other = [key for key in settings if key not in (LAM, SEED)]
+    other = [key for key in settings if key not in (*LAMS, SEED)]
     found: dict[tuple[str, ...], list[int]] = {}
     for index, run in enumerate(runs):
         found.setdefault(tuple(str(run.config.get(key)) for key in other), []).append(index)
@@ -69,7 +69,7 @@ def differing(runs: Sequence[Run]) -> list[str]:
     )
     recorded = [run for run in runs if run.config]
     found = [key for key in keys if matters(key) and len({str(run.config.get(key)) for run in recorded}) > 1]
-    return sorted(found, key=lambda key: (key != LAM, key == SEED))
+    return sorted(found, key=lambda key: (key not in LAMS, key == SEED))
 
 
 def labels(runs: Sequence[Run], settings: Sequence[str]) -> list[str]:
@@ -81,7 +81,7 @@ def labels(runs: Sequence[Run], settings: Sequence[str]) -> list[str]:
     usual = {}
     for key in settings:
         value, count = Counter(str(run.config.get(key)) for run in runs).most_common(1)[0]
-        usual[key] = value if count > len(runs) / 2 and key != LAM else None
+        usual[key] = value if count > len(runs) / 2 and key not in LAMS else None
     names = short_names(settings)
     found = [
         ", ".join(

@@ -1,4 +1,4 @@
-"""What the code is worth, over lam: the curve to choose it by."""
+"""What the code is worth, or a head on it, over lam: the curve to choose it by."""
 
 import math
 from collections.abc import Sequence
@@ -11,6 +11,7 @@ from contractive.palette import COLOURS
 from contractive.report.groups import Group, series
 
 ERRORS = {
+    "test/error": "the head",
     "test/probe_error": "linear probe",
     "test/probe_error_noisy": "linear probe, noise on the inputs",
     "test/knn_error": "nearest neighbours",
@@ -19,12 +20,12 @@ R2 = {"test/probe_r2": "ridge regression", "test/probe_r2_noisy": "ridge regress
 
 
 def worth(group: Group) -> go.Figure | None:
-    """The probe's figures on the test split over ``lam``, a line for each set of other settings, through
-    means over seeds; dashed those on the inputs themselves. None if no run was probed.
+    """The probe's figures and a head's error on the test split over ``lam``, a line for each set of other
+    settings, through means over seeds; dashed those on the inputs themselves. None if no run was probed.
 
     Bars are standard errors: points that are no further apart may differ by chance.
     """
-    measures = ERRORS if any("test/probe_error" in run.metrics for run in group.runs) else R2
+    measures = ERRORS if any(not ERRORS.keys().isdisjoint(run.metrics) for run in group.runs) else R2
     probed = [
         run for run in group.runs if run.lam is not None and not measures.keys().isdisjoint(run.metrics)
     ]

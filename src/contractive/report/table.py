@@ -9,7 +9,7 @@ from itables import to_html_datatable
 from itables.javascript import generate_init_offline_itables_html
 from itables.utils import find_package_file
 
-from contractive.report.groups import LAM, Group, differing, short_names, told
+from contractive.report.groups import LAMS, Group, differing, short_names, told
 from contractive.report.plots import pareto_front
 from contractive.runs.reading import FINISHED, Run
 
@@ -37,7 +37,7 @@ def table(runs: Sequence[Run], groups: Sequence[Group]) -> str:
     fronts = {number for group in groups for number in _front(group)}
     # Where much differs, what sets a run apart is one column; what that is made of stands behind the figures.
     apart = {} if len(settings) <= FEW else {n: text for g in groups for n, text in zip(g.numbers, g.labels)}
-    first = [key for key in settings if not apart or key == LAM]
+    first = [key for key in settings if not apart or key in LAMS]
     data = {number: group.title for group in groups if len(groups) > 1 for number in group.numbers}
     rows = []
     for number, run in enumerate(runs):

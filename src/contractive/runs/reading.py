@@ -27,6 +27,11 @@ NO_MATTER = (
     *("callbacks", "logger", "hydra", "ckpt_path", "resume", "experiment", "optimized_metric"),
     *("save_every_seconds", "data.root", "data.in_memory_mib", "trainer.accelerator", "trainer.devices"),
 )
+# Of the objective of an autoencoder: a head has its own.
+UNUSED_BY_HEADS = tuple(
+    f"model.{name}"
+    for name in ("lam", "lam_warmup_epochs", "lam_hessian", "hessian", "penalty", "corruption")
+)
 
 
 @dataclass
@@ -61,8 +66,11 @@ class Run:
 
     @property
     def lam(self) -> float | None:
-        """The weight of the penalty."""
-        return _number(self.config.get("model.lam"))
+        """The weight of the penalty; of a head, of the contraction of its outputs if that is asked for."""
+        if not self.config.get("head.enabled"):
+            return _number(self.config.get("model.lam"))
+        contracts = self.config.get("head.contraction", "none") != "none"
+        return _number(self.config.get("head.lam")) if contracts else None
 
     def setting(self, key: str) -> Any:
         """The value of a setting that some run overrode."""
@@ -93,6 +101,7 @@ def read_run(directory: Path, name: str) -> Run:
     run.config = _read(
         run, directory / ".hydra" / "config.yaml", lambda text: _settings(parse_yaml(text)), dict
     )
+    run.config = {name: value for name, value in run.config.items() if is_used(name, run.config)}
     error = directory / "error.txt"
     if error.exists():
         words = _read(run, error, str.split, list)
@@ -123,6 +132,16 @@ def matters(setting: str) -> bool:
     (True, False)
     """
     return not any(setting == name or setting.startswith(f"{name}.") for name in NO_MATTER)
+
+
+def is_used(setting: str, config: Mapping[str, Any]) -> bool:
+    """Whether a run with these settings, by their dotted names, uses one of them at all.
+
+    >>> is_used("model.penalty.method", {"head.enabled": True}), is_used("model.lam", {})
+    (False, True)
+    """
+    unused = any(setting == name or setting.startswith(f"{name}.") for name in UNUSED_BY_HEADS)
+    return not (config.get("head.enabled") and unused)
 
 
 def flat(settings: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -80,6 +80,7 @@ class Classifier(ContractiveAutoencoder):
         with prefixed("head."):
             self.chosen = Head.of(head or {})
         super().__init__(input_shape, **settings)
+        self.objective.lam_warmup_epochs = 0  # it is of a weight that is not used
         self.on_inputs = self.chosen.on == INPUTS
         size = prod(self.input_shape) if self.on_inputs else self.code_size
         self.head = heads.Head(size, self.chosen.hidden, classes, batch_norm=self.chosen.batch_norm)
@@ -225,6 +226,10 @@ class Classifier(ContractiveAutoencoder):
                 with torch.set_grad_enabled(weight > 0 and torch.is_grad_enabled()):
                     terms[name] = measures[name](x, generator).mean()
         return {"loss": self._loss(terms), **terms}
+
+    def _rates(self, lam: float) -> dict[str, float]:
+        columns = {"contraction": "lam", "tangents": "beta"}
+        return {columns[name]: self._weight_of(name) for name in self.terms[len(TERMS) :]}
 
     def _weight_of(self, name: str) -> float:
         return {"contraction": self.chosen.lam, "tangents": self.chosen.beta}[name]

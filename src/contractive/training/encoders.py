@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from omegaconf import OmegaConf
 
 from contractive.nn.settings import INPUTS
+from contractive.runs.reading import is_used
 from contractive.runs.trained import Trained, find_trained
 from contractive.settings import default_of, prefixed
 from contractive.training.recording import load_settings
@@ -38,6 +39,13 @@ def taken_over(settings: Mapping[str, Any], typed: Collection[str]) -> dict[str,
         given = ["encoder"] if encoder is not None else [n for n in typed if n.partition(".")[0] == "model"]
         if given:
             raise ValueError(f"{given[0]}: a head with head.on={INPUTS} has no encoder: leave it out")
+    if head.get("enabled") and not any(settings.get(name) is not None for name in ("resume", "ckpt_path")):
+        unused = [n for n in typed if n == "lam" or not is_used(n, {"head.enabled": True})]
+        if unused:
+            raise ValueError(
+                f"{unused[0]}: it is of an autoencoder's objective, and a head has its own: leave it out,"
+                " or set head.lam"
+            )
     if encoder is None or settings.get("resume") is not None or settings.get("ckpt_path") is not None:
         return {}
     if not head.get("enabled"):
@@ -58,9 +66,12 @@ def taken_over(settings: Mapping[str, Any], typed: Collection[str]) -> dict[str,
         named = [name.partition(".")[2] for name in typed if name.startswith("data.")]
         data = {**theirs, **{name: own[name] for name in named}}
         log.info("Data and network are those of %s", encoder)
-    seeds = [each.get("seed", default_of(TopLevel, "seed")) for each in recorded]
-    if any(seed != settings.get("seed", default_of(TopLevel, "seed")) for seed in seeds):
-        log.info("The splits may be others than those of the encoder, whose seed was %s", seeds[0])
+    # Codes of a run are split as that run's data were, whatever the seed.
+    cut = [each for each in recorded if each["data"].get("source") != "codes"]
+    seeds = [each.get("seed", default_of(TopLevel, "seed")) for each in cut]
+    own_seed = settings.get("seed", default_of(TopLevel, "seed"))
+    if others := [seed for seed in seeds if seed != own_seed]:
+        log.info("The splits may be others than those of the encoder, whose seed was %s", others[0])
     places = [str(run.checkpoint.absolute()) for run in runs]
     return {"model": model, "data": data, "encoder": places if len(places) > 1 else places[0]}
 

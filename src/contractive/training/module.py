@@ -84,7 +84,7 @@ class ContractiveAutoencoder(ScaledByData):
         hparams = plain(hparams | {"input_shape": input_shape, "scaled": scaled})
         self.save_hyperparameters(hparams, logger=False)
         self.latest: dict[str, float] = {}
-        self.rates: dict[str, float] = {}  # lam and lr of the last step
+        self.rates: dict[str, float] = {}  # weights and lr of the last step
         self._other_rates = False  # whether the run that is resumed was asked for others
         # Until all that it holds has been checked.
         self._restored: tuple[dict[str, Any], dict[str, Any]] | None = None
@@ -217,7 +217,7 @@ class ContractiveAutoencoder(ScaledByData):
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """The loss of one batch; its terms go to the history, which is read every so many steps."""
         x, lam = inputs(batch), self._lam_now(batch_idx)
-        self.rates = {"lam": lam, "lr": self.trainer.optimizers[0].param_groups[0]["lr"]}
+        self.rates = self._rates(lam) | {"lr": self.trainer.optimizers[0].param_groups[0]["lr"]}
         weights = self._weights(batch, batch_idx) if self.trainer.world_size > 1 else {}
         if not len(x):
             nothing = torch.zeros(len(self.terms), device=self.device)
@@ -353,6 +353,10 @@ class ContractiveAutoencoder(ScaledByData):
             self._generator = torch.Generator(self.device)
         return seed_step(self._generator, torch.initial_seed(), step, self.global_rank)
 
+    def _rates(self, lam: float) -> dict[str, float]:
+        """The weights of a step, by their names in the curves."""
+        return {"lam": lam}
+
     def _lam_now(self, batch_idx: int) -> float:
         # Where the loader does not know how many batches there are, it rises from epoch to epoch.
         epoch = self.current_epoch + batch_idx / self.trainer.num_training_batches
@@ -364,7 +368,7 @@ class ContractiveAutoencoder(ScaledByData):
             "lam": self.objective.lam_warmup_epochs > 0,
             "lr": bool(self.hparams["scheduler"].get("name")),
         }
-        rates = {name: rate for name, rate in self.rates.items() if moving[name]}
+        rates = {name: rate for name, rate in self.rates.items() if moving.get(name)}
         values = {f"train/{name}": value for name, value in (means | rates).items()}
         # Straight to the loggers: LightningModule.log would cost as much as a small training step.
         for logger in self.loggers:

@@ -18,6 +18,7 @@ from contractive.data.subsets import representative
 from contractive.diagnostics import probe
 from contractive.diagnostics.classifiers import standard_error
 from contractive.nn.scaling import PIECE
+from contractive.training.classifier import Classifier
 from contractive.training.datamodule import DataModule
 from contractive.training.module import ContractiveAutoencoder
 from contractive.training.settings import PROBED, Probe
@@ -40,6 +41,9 @@ def probe_figures(model: ContractiveAutoencoder, data: DataModule, settings: Pro
         ``…_se``, or of :func:`contractive.diagnostics.probe.regression`; and ``…_examples``, how many
         they were learnt from (under ``train/``) and measured on. Empty where there are no labels.
     """
+    if settings.enabled and isinstance(model, Classifier) and model.on_inputs:
+        log.info("No probe of the code: a head on the inputs has none")
+        return {}
     splits = _labelled(data) if settings.enabled else {}
     classes = _classes(splits["train"][1], data.settings.labels is not None) if splits else None
     if classes is None:
@@ -75,7 +79,7 @@ def probe_figures(model: ContractiveAutoencoder, data: DataModule, settings: Pro
         if name in figures:
             figures[f"{name}_se"] = standard_error(figures[name], _examples(figures, name))
     _tell_what_was_cut(data, figures)
-    _warn_of_harm(figures, model.lam)
+    _warn_of_harm(figures, None if isinstance(model, Classifier) else model.lam)
     return figures
 
 
@@ -167,8 +171,11 @@ def _tell_what_was_cut(data: DataModule, figures: Mapping[str, float]) -> None:
         log.info("To bound its time the probe takes fewer examples: %s", "; ".join(said))
 
 
-def _warn_of_harm(figures: Mapping[str, float], lam: float) -> None:
-    """One line, where the inputs themselves are worth more than the code, by more than chance explains."""
+def _warn_of_harm(figures: Mapping[str, float], lam: float | None) -> None:
+    """One line, where the inputs themselves are worth more than the code, by more than chance explains.
+
+    ``lam`` is the one that the code was learnt with; ``None`` if it was by a head.
+    """
     worse = []
     for probed, name in (("a linear probe", "val/probe_error"), ("nearest neighbours", "val/knn_error")):
         if name not in figures:
@@ -180,9 +187,6 @@ def _warn_of_harm(figures: Mapping[str, float], lam: float) -> None:
     if "val/probe_r2" in figures and (r2 := figures["val/probe_r2"]) < (raw := figures["val/probe_r2_raw"]):
         worse.append(f"a ridge regression explains {r2:.3g} of the labels' variance, of the inputs {raw:.3g}")
     if worse:
-        remedy = (
-            "lower model.lam, or take a larger code" if lam > 0 else "take a larger code, or train longer"
-        )
-        log.warning(
-            "With model.lam=%g the code is worth less than the inputs: %s: %s", lam, "; ".join(worse), remedy
-        )
+        remedy = "lower model.lam, or take a larger code" if lam else "take a larger code, or train longer"
+        which = "The code" if lam is None else f"With model.lam={lam:g} the code"
+        log.warning("%s is worth less than the inputs: %s: %s", which, "; ".join(worse), remedy)

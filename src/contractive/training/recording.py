@@ -15,7 +15,7 @@ from contractive.data.settings import SOURCES
 from contractive.penalties.settings import METHODS, Hessian
 from contractive.runs.directory import LAST, OVERRIDES, SETTINGS
 from contractive.runs.files import write_atomically
-from contractive.runs.reading import changes, flat, matters
+from contractive.runs.reading import changes, flat, is_used, matters
 from contractive.settings import Settings, choices, chosen, default, names
 from contractive.training.settings import Head, Model, Optimizer, Probe, Scheduler, TopLevel, Trainer
 
@@ -102,6 +102,8 @@ def comparable(settings: Any) -> dict[str, Any]:
 def compared_settings(given: Mapping[str, Any], told: Collection[str]) -> dict[str, Any]:
     """What the HParams tab compares runs by: ``lam``, what was asked for, and what is not at its default.
 
+    Of a head it is its own ``lam``, and nothing that it does not use is compared.
+
     A column that says the same of all runs would push the figures off the screen.
 
     Args:
@@ -114,7 +116,11 @@ def compared_settings(given: Mapping[str, Any], told: Collection[str]) -> dict[s
     return {
         name: value
         for name, value in settled.items()
-        if name == "model.lam" or (matters(name) and (name in told or defaults.get(name, ...) != value))
+        if is_used(name, settled)
+        and (
+            name == ("head.lam" if settled.get("head.enabled") else "model.lam")
+            or (matters(name) and (name in told or defaults.get(name, ...) != value))
+        )
     }
 
 

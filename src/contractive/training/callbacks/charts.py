@@ -3,7 +3,8 @@
 from lightning import LightningModule, Trainer
 from lightning.pytorch.callbacks import Callback
 
-from contractive.training.callbacks.drawing import tensorboard_writers
+from contractive.training.callbacks import drawing
+from contractive.training.settings import TERMS
 
 
 class Charts(Callback):
@@ -11,6 +12,7 @@ class Charts(Callback):
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Write the layout, once for a run."""
-        charts = {term: ["Multiline", [f"^(train|val)/{term}$"]] for term in ("reconstruction", "penalty")}
-        for writer in tensorboard_writers(trainer.loggers if trainer.is_global_zero else ()):
+        terms = TERMS[1:] if drawing.has_decoder(pl_module) else ("cross_entropy", "error")
+        charts = {term: ["Multiline", [f"^(train|val)/{term}$"]] for term in terms}
+        for writer in drawing.tensorboard_writers(trainer.loggers if trainer.is_global_zero else ()):
             writer.add_custom_scalars({"objective": charts})

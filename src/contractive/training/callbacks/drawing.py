@@ -25,6 +25,7 @@ from contractive.diagnostics.grids import are_pictures
 from contractive.nn.scaling import to_float
 from contractive.runs.files import write_atomically
 from contractive.settings import check_integer, check_number
+from contractive.training.classifier import Classifier
 from contractive.training.module import ContractiveAutoencoder
 
 if TYPE_CHECKING:
@@ -65,6 +66,16 @@ def validation_examples(trainer: Trainer, n: int) -> tuple[Tensor, Tensor | None
     labelled = len(batches[0]) > 1 and isinstance(batches[0][1], Tensor)
     x = torch.cat([batch[0] for batch in batches])[:n]
     return to_float(x), torch.cat([batch[1] for batch in batches])[:n] if labelled else None
+
+
+def has_code(model: LightningModule) -> bool:
+    """Whether it has an encoder, as all but a head on the inputs."""
+    return not (isinstance(model, Classifier) and model.on_inputs)
+
+
+def has_decoder(model: LightningModule) -> bool:
+    """Whether it has a decoder, as all but a classifier."""
+    return not isinstance(model, Classifier)
 
 
 @contextmanager
@@ -149,6 +160,8 @@ class Drawing(Callback, ABC):
     """
 
     draws_pictures = False
+    #: What of it needs a decoder, in words: a classifier's was not trained along.
+    decoded = ""
 
     def __init__(self, every_n_epochs: int, examples: int, most_percent: float = MOST_PERCENT) -> None:
         check_integer("every_n_epochs", every_n_epochs, low=1)
@@ -164,7 +177,13 @@ class Drawing(Callback, ABC):
         """Draw what ``model``, in evaluation mode, makes of the examples ``x``."""
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Start the clock."""
+        """Start the clock; say what is not drawn of a classifier."""
+        everyone = _drawing(trainer)
+        lacking = [] if has_decoder(pl_module) else [each.decoded for each in everyone if each.decoded]
+        if everyone[0] is self and not has_code(pl_module):
+            log.info("Nothing is drawn: a head on the inputs has no encoder")
+        elif everyone[0] is self and lacking:
+            log.info("Not drawn of a classifier, which has no decoder: %s", ", ".join(lacking))
         self._started = time.monotonic()
         self._spent = 0.0
         self._cost = FIRST_COST  # what one drawing takes, in seconds
@@ -174,6 +193,8 @@ class Drawing(Callback, ABC):
         epoch = trainer.current_epoch + 1
         last = epoch == trainer.max_epochs or trainer.should_stop
         if not trainer.is_global_zero or not (last or epoch % self.every_n_epochs == 0):
+            return
+        if not has_code(pl_module):
             return
         began = time.monotonic()
         if not last and not self._has_time(began - self._started, len(_drawing(trainer))):

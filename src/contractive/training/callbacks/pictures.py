@@ -6,7 +6,7 @@ from contractive.diagnostics import corrupted_reconstructions
 from contractive.diagnostics.grids import COLUMNS, image_grid, reconstruction_grid
 from contractive.diagnostics.picture_table import picture_table, signed_pictures
 from contractive.settings import check_integer
-from contractive.training.callbacks.drawing import MOST_PERCENT, Drawing, Page
+from contractive.training.callbacks.drawing import MOST_PERCENT, Drawing, Page, has_decoder
 from contractive.training.module import ContractiveAutoencoder
 
 CORRUPTIONS = (("gaussian", 0.3), ("masking", 0.5), ("salt_and_pepper", 0.3))
@@ -35,6 +35,7 @@ class Pictures(Drawing):
     """
 
     draws_pictures = True
+    decoded = "reconstructions"
 
     def __init__(
         self,
@@ -49,9 +50,11 @@ class Pictures(Drawing):
 
     def draw(self, model: ContractiveAutoencoder, x: Tensor, page: Page) -> None:
         """Draw the reconstructions, those of corrupted inputs, and the filters."""
-        page.picture("reconstructions", reconstruction_grid(x, model(x)))
         filters = first_filters(model.encoder, tuple(x.shape[1:]))[: self.filters]
         page.picture("filters", image_grid(signed_pictures(filters), COLUMNS))
+        if not has_decoder(model):
+            return
+        page.picture("reconstructions", reconstruction_grid(x, model(x)))
         # The same noise every time, so that epochs and runs compare.
         pairs = corrupted_reconstructions(model, x[:COLUMNS], CORRUPTIONS, seed=0)
         names = [f"{kind.replace('_', ' ')} {amount:g}" for kind, amount in CORRUPTIONS]

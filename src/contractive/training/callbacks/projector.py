@@ -24,7 +24,7 @@ class Projector(Callback):
     def on_train_end(self, trainer: Trainer, pl_module: Any) -> None:
         """Write them."""
         writers = drawing.tensorboard_writers(trainer.loggers if trainer.is_global_zero else ())
-        if not writers:
+        if not writers or not drawing.has_code(pl_module):
             return
         with drawing.looking_at(pl_module, self, trainer.current_epoch):
             x, labels = drawing.validation_examples(trainer, self.examples)

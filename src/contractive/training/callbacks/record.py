@@ -10,7 +10,8 @@ from contractive.runs.curves import CurveWriter
 
 
 class Record(Callback):
-    """Writes ``curves.csv``, a row for each epoch: ``train/*``, ``val/*``, ``lam`` and ``lr``.
+    """Writes ``curves.csv``, a row for each epoch: ``train/*``, ``val/*``, ``lr`` and the weights
+    of the terms: ``lam``; those of a head are its own ``lam`` and ``beta``.
 
     A run that is resumed in the same directory goes on from the rows up to where it resumes.
     """

@@ -9,7 +9,7 @@ from torch import Tensor
 from contractive.diagnostics.grids import COLUMNS, image_grid
 from contractive.diagnostics.sampling import samples
 from contractive.settings import LARGEST
-from contractive.training.callbacks.drawing import MOST_PERCENT, Drawing, Page
+from contractive.training.callbacks.drawing import MOST_PERCENT, Drawing, Page, has_decoder
 from contractive.training.module import ContractiveAutoencoder
 from contractive.training.settings import Sampling
 
@@ -24,6 +24,7 @@ class Samples(Drawing):
     """
 
     draws_pictures = True
+    decoded = "samples"
 
     def __init__(self, examples: int = 64, most_percent: float = MOST_PERCENT, **settings: Any) -> None:
         super().__init__(LARGEST, examples, most_percent)
@@ -31,6 +32,8 @@ class Samples(Drawing):
 
     def draw(self, model: ContractiveAutoencoder, x: Tensor, page: Page) -> None:
         """Draw one sample of each walk."""
+        if not has_decoder(model):
+            return
         chosen = asdict(self.sampling)
         generator = torch.Generator().manual_seed(chosen.pop("seed"))
         drawn = samples(model, x, len(x), **chosen, generator=generator)

@@ -6,7 +6,7 @@ from torch import Tensor
 from contractive.diagnostics import nearest_neighbours, tangent_walk, tangents
 from contractive.diagnostics.picture_table import picture_table, signed_pictures
 from contractive.settings import check_integer
-from contractive.training.callbacks.drawing import MOST_PERCENT, Drawing, Page
+from contractive.training.callbacks.drawing import MOST_PERCENT, Drawing, Page, has_decoder
 from contractive.training.module import ContractiveAutoencoder
 
 WALKED = 2  # of the tangents, the leading ones
@@ -25,6 +25,7 @@ class Tangents(Drawing):
     """
 
     draws_pictures = True
+    decoded = "walks along tangents"
 
     def __init__(
         self,
@@ -49,11 +50,14 @@ class Tangents(Drawing):
         code_size = model.encoder(scaled[:1]).shape[1]
         count = min(self.count, code_size, scaled[0].numel())
         values, directions = tangents(model.encoder, scaled, count)
-        columns = ["x", "g(f(x))", *(f"v{k}" for k in range(1, count + 1))]
-        pictures = torch.cat([torch.stack([x, model(x)], 1), signed_pictures(directions)], 1)
+        beside = {"x": x, "g(f(x))": model(x)} if has_decoder(model) else {"x": x}
+        columns = [*beside, *(f"v{k}" for k in range(1, count + 1))]
+        pictures = torch.cat([torch.stack([*beside.values()], 1), signed_pictures(directions)], 1)
         rows = [f"σ₁ = {v:.2g}" for v in values[:, 0].tolist()]
         page.picture("tangents", picture_table(pictures, rows, columns, page.title("Leading tangents")))
 
+        if not has_decoder(model):
+            return
         distances = torch.linspace(-reach, reach, STEPS, device=x.device)
         directions = directions[:, :WALKED]
         walks = tangent_walk(lambda z: model.decode(model.encoder(z)), scaled, directions, distances)
