@@ -12,7 +12,6 @@ from contractive.diagnostics import (
     corrupted_reconstructions,
     dead_units,
     effective_rank,
-    estimated_tangents,
     jacobian_norms,
     jacobians,
     nearest_neighbours,
@@ -187,55 +186,6 @@ def test_tangents_have_the_shape_of_pictures_and_a_settled_sign():
     assert directions.shape == (2, 2, 1, 3, 4)
     flat = directions.flatten(2)
     assert (flat.amax(-1) == flat.abs().amax(-1)).all()
-
-
-def decaying(rank=60, inputs=90, units=120):
-    """A layer whose singular values fall by a tenth from each to the next."""
-    torch.manual_seed(0)
-    left, right = (torch.linalg.qr(torch.randn(n, rank)).Q for n in (units, inputs))
-    layer = nn.Linear(inputs, units)
-    layer.weight = nn.Parameter(left @ torch.diag(0.9 ** torch.arange(rank)) @ right.T)
-    return nn.Sequential(nn.Flatten(), layer, nn.Sigmoid()).double()
-
-
-def captured(encoder, x, directions):
-    """What share of ``Σ σ_k²`` over the leading singular values the directions hold, of each example."""
-    jacobian = dense(encoder, x).flatten(2)
-    leading = torch.linalg.svdvals(jacobian)[:, : directions.shape[1]].square().sum(1)
-    return (jacobian @ directions.flatten(2).mT).square().sum((1, 2)) / leading
-
-
-def test_estimated_tangents_hold_what_the_exact_ones_do_the_more_the_longer_they_are_looked_for():
-    encoder, x = decaying(), torch.randn(4, 1, 9, 10, dtype=torch.float64)
-    shares = []
-    for iterations in (1, 2, 6):
-        generator = torch.Generator().manual_seed(0)
-        found = estimated_tangents(encoder, x, 5, iterations=iterations, generator=generator)
-        assert found.shape == (4, 5, 1, 9, 10)
-        gram = found.flatten(2) @ found.flatten(2).mT
-        torch.testing.assert_close(gram, torch.eye(5, dtype=x.dtype).expand_as(gram))
-        shares.append(captured(encoder, x, found).min().item())
-    assert shares == sorted(shares) and shares[1] > 0.99 and shares[2] == pytest.approx(1, abs=1e-6)
-    assert max(shares) <= 1 + 1e-12
-
-
-def test_estimated_tangents_of_few_directions_are_the_exact_ones(encoder, x):
-    assert torch.equal(estimated_tangents(encoder, x, 3), tangents(encoder, x, 3)[1])
-
-
-def test_estimated_tangents_depend_on_the_generator_alone():
-    encoder, x = decaying(), torch.randn(4, 90, dtype=torch.float64)
-    found = [
-        estimated_tangents(encoder, x, 5, iterations=1, generator=torch.Generator().manual_seed(seed))
-        for seed in (0, 0, 1)
-    ]
-    assert torch.equal(found[0], found[1]) and not torch.equal(found[0], found[2])
-
-
-def test_estimated_tangents_come_in_their_order():
-    encoder, x = decaying(), torch.randn(4, 90, dtype=torch.float64)
-    moved = (dense(encoder, x) @ estimated_tangents(encoder, x, 5).mT).norm(dim=1)
-    assert (moved[:, :-1] >= moved[:, 1:]).all()
 
 
 def test_more_tangents_than_directions_are_refused(x):

@@ -78,14 +78,14 @@ def double():
     torch.set_default_dtype(torch.float32)
 
 
-def with_terms(**head):
+def with_terms(size=6, code=4, **head):
     """A classifier in training, with batch normalisation, and a batch for it."""
     torch.manual_seed(0)
     head = {"hidden": [5], "batch_norm": True, **head}
-    model = Classifier((6,), classes=3, head=head, hidden=[4], activation="sigmoid").train()
+    model = Classifier((size,), classes=3, head=head, hidden=[code], activation="sigmoid").train()
     for _ in range(3):
-        model._terms((torch.rand(8, 6), torch.zeros(8, dtype=torch.long)), 0.0, 0)
-    return model, torch.rand(4, 6), torch.tensor([2, UNKNOWN, 0, 1])
+        model._terms((torch.rand(8, size), torch.zeros(8, dtype=torch.long)), 0.0, 0)
+    return model, torch.rand(4, size), torch.tensor([2, UNKNOWN, 0, 1])
 
 
 def written_out(model, x):
@@ -183,12 +183,18 @@ def test_the_worst_direction_of_probabilities_is_the_virtual_adversarial_one(mon
 
 
 @pytest.mark.usefixtures("double")
-def test_the_logits_keep_still_along_the_tangents_that_the_encoder_brought():
-    model, x, y = with_terms(tangents=2, beta=0.3, dropout=0.4)
-    brought = ContractiveAutoencoder((6,), hidden=[4], activation="sigmoid")
+@pytest.mark.parametrize(("size", "code"), [(6, 4), (50, 60)], ids=["by matrices", "by products"])
+def test_the_logits_keep_still_along_the_tangents_that_the_encoder_brought(size, code):
+    model, x, y = with_terms(size, code, tangents=2, beta=0.3, dropout=0.4)
+    brought = ContractiveAutoencoder((size,), hidden=[code], activation="sigmoid")
+    weight = brought.encoder[1].weight
+    with torch.no_grad():
+        # Singular values far from each other, whose directions are found to many digits.
+        left, values, right = torch.linalg.svd(weight, full_matrices=False)
+        weight.copy_(8 * (left * 0.5 ** torch.arange(len(values))) @ right)
     model.begin_with(brought)
     with torch.no_grad():
-        model.encoder[1].weight.add_(torch.randn(4, 6))
+        model.encoder[1].weight.add_(torch.randn(code, size))
     jacobians = torch.stack([torch.func.jacrev(lambda x: brought.encoder(x[None])[0])(each) for each in x])
     leading = torch.linalg.svd(jacobians).Vh[:, :2].detach()
     moved = lambda model, x: (derivatives(model, x) @ leading.mT).square().sum((1, 2))  # noqa: E731
@@ -313,6 +319,19 @@ def test_it_goes_on_as_if_never_stopped(encoder, tmp_path):
     assert torch.equal(theirs["pretrained.1.weight"], brought)
     assert parts.metrics["val/tangents"] == whole.metrics["val/tangents"] > 0
     assert parts.metrics["val/contraction"] == whole.metrics["val/contraction"] > 0
+
+
+def test_it_goes_on_with_the_same_tangents_where_they_are_found_from_products(tmp_path):
+    directory = tmp_path / "encoder"
+    fit({"model": {"hidden": [64]}, "trainer": {"max_epochs": 1}, **WITHOUT_PROBE}, directory=directory)
+    head = {"tangents": 2, "beta": 0.01}
+    whole = fit(settings(directory, 2, **head), directory=tmp_path / "whole")
+    fit(settings(directory, 1, **head), directory=tmp_path / "parts")
+    resumed = {"ckpt_path": str(tmp_path / "parts/checkpoints/last.ckpt"), "model": {"hidden": [64]}}
+    parts = fit({**settings(directory, 2, **head), **resumed}, directory=tmp_path / "parts")
+    ours, theirs = (read_checkpoint(run.last)["state_dict"] for run in (parts, whole))
+    assert all(torch.equal(ours[name], theirs[name]) for name in theirs)
+    assert parts.metrics["val/tangents"] == whole.metrics["val/tangents"] > 0
 
 
 def test_two_encoders_become_one_deep_one(encoder, tmp_path):

@@ -48,9 +48,10 @@ class Classifier(ContractiveAutoencoder):
 
     With ``head.tangents`` the loss has ``head.beta`` times ``tangents``, likewise: how the logits move along
     the leading tangents of the encoder as it was before, see
-    :func:`contractive.tangent_propagation_penalty`. These are found anew for each batch, from a copy of that
-    encoder which a checkpoint keeps: to keep them instead would take ``head.tangents`` times the training
-    data, and data that stream have no place for them.
+    :func:`contractive.tangent_propagation_penalty`. These are found anew for each batch, see
+    :func:`contractive.diagnostics.estimated_tangents`, from a copy of that encoder which a checkpoint
+    keeps: to keep them instead would take ``head.tangents`` times the training data, and data that stream
+    have no place for them.
 
     With ``head.on=inputs`` the head stands on the scaled inputs themselves, and there is no encoder: what the
     model has of one stays untrained and is not used.
@@ -283,7 +284,7 @@ class Classifier(ContractiveAutoencoder):
     def _along_tangents(self, x: Tensor, generator: torch.Generator) -> Tensor:
         """How the logits move along the tangents of the pretrained encoder, at each of the scaled inputs."""
         with without_autocast(x):  # no decomposition has half precision
-            directions = estimated_tangents(self.pretrained, x, self.chosen.tangents, generator=generator)
+            _, directions = estimated_tangents(self.pretrained, x, self.chosen.tangents)
         return tangent_propagation_penalty(self._outputs(x), x, directions)[1]
 
 
