@@ -33,7 +33,7 @@ figcaption { font-size: 13px; overflow-wrap: anywhere; }
 .table .dt-layout-table > div { overflow-x: auto; scrollbar-color: #888 #eee; }
 .table.more .dt-layout-table { mask-image: linear-gradient(to right, #000 calc(100% - 3em), #0003); }
 .table th:first-child, .table td:first-child { position: sticky; left: 0; background: #fff; z-index: 1;
-  max-width: 16em; white-space: normal !important; overflow-wrap: anywhere; border-right: 1px solid #ddd; }
+  max-width: 16em; white-space: normal !important; overflow-wrap: break-word; border-right: 1px solid #ddd; }
 .hint { color: #666; display: none; } .hint.more { display: block; }
 @media (max-width: 600px) {
   .table th:first-child, .table td:first-child { max-width: 8em; }
