@@ -65,6 +65,18 @@ def test_what_others_make_of_it_on_its_way_does_not_count():
         raise AttributeError
 
 
+def test_what_cannot_be_said_on_a_terminal_that_is_gone_does_not_count_either(monkeypatch):
+    def say():
+        raise OSError(5, "Input/output error")
+
+    last_words.append(say)
+    before = signal.getsignal(signal.SIGHUP)
+    with pytest.raises(SystemExit) as left, leaving_quietly():
+        os.kill(os.getpid(), signal.SIGHUP)
+    assert left.value.code == 129
+    assert signal.getsignal(signal.SIGHUP) == before
+
+
 def test_a_signal_that_the_shell_has_ignored_stays_ignored():
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:

@@ -3,6 +3,7 @@
 import os
 import signal
 import threading
+from contextlib import suppress
 
 import pytest
 
@@ -56,6 +57,18 @@ def test_what_fails_on_the_way_out_does_not_take_its_place():
         fail_on_the_way_out(signal.SIGHUP)
     with pytest.raises(KeyboardInterrupt):
         fail_on_the_way_out(signal.SIGINT)
+
+
+def test_what_others_make_of_it_in_code_that_keeps_no_context_does_not_take_its_place():
+    def import_half_way():
+        with suppress(SystemExit):
+            send(signal.SIGTERM)
+        # As modules in C do, whatever failed on the way.
+        raise ImportError("numpy.core.multiarray failed to import")
+
+    with pytest.raises(Interrupted) as left, Signals():
+        import_half_way()
+    assert left.value.number == signal.SIGTERM
 
 
 def test_what_fails_while_a_signal_waits_is_told_as_it_is():

@@ -7,7 +7,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
 
 from contractive.training.signals import heard
@@ -38,9 +38,10 @@ def leaving_quietly() -> Iterator[None]:
 
 
 def say_last_words() -> None:
-    """Say what is still to be said."""
+    """Say what is still to be said, where somebody hears it: a terminal may be gone, a disk full."""
     while last_words:
-        last_words.pop()()
+        with suppress(OSError):
+            last_words.pop()()
 
 
 def _leave(number: int, frame: FrameType | None) -> None:
@@ -49,7 +50,8 @@ def _leave(number: int, frame: FrameType | None) -> None:
         raise SystemExit(128 + number)
     # An exception in the middle of an import may be swallowed, or come out as another one.
     say_last_words()
-    sys.stdout.flush()
+    with suppress(OSError):
+        sys.stdout.flush()
     os._exit(128 + number)
 
 

@@ -59,7 +59,7 @@ from contractive.training.settings import (
     TopLevel,
     Trainer,
 )
-from contractive.training.signals import Signals, interruption
+from contractive.training.signals import Signals
 from contractive.training.trainer import make_logger, make_trainer, quiet
 
 log = logging.getLogger(__name__)
@@ -134,7 +134,7 @@ def fit(
         quiet(),
         only_run_in(directory),
         Signals() as signals,
-        _saying_what_is_left(directory),
+        _saying_what_is_left(directory, signals),
         ExitStack() as beside,
     ):
         seed_everything(seed, verbose=False)
@@ -294,20 +294,20 @@ def _completed(settings: Mapping[str, Any] | DictConfig | None) -> dict[str, Any
 
 
 @contextmanager
-def _saying_what_is_left(directory: Path) -> Iterator[None]:
+def _saying_what_is_left(directory: Path, signals: Signals) -> Iterator[None]:
     """Say where a run that is interrupted can go on, and which disk is full if the error does not."""
     try:
         yield
     except BaseException as error:
-        interrupted = interruption(error)
+        interrupted = signals.interruption(error)
         if isinstance(error, OSError) and error.errno == errno.ENOSPC and error.filename is None:
             raise OSError(f"could not write to {directory}: {error.strerror}") from error
         if interrupted is None or not is_first_process():
             raise
-        saved = (directory / LAST).is_file()
-        log.warning(
-            "Interrupted by %s%s", interrupted.number.name, "" if saved else ", before anything was saved"
-        )
-        if (directory / SETTINGS).is_file():
+        finished = (directory / "metrics.json").is_file()
+        saved = "" if (directory / LAST).is_file() else ", before anything was saved"
+        how_far = ", when the run had finished" if finished else saved
+        log.warning("Interrupted by %s%s", interrupted.number.name, how_far)
+        if (directory / SETTINGS).is_file() and not finished:
             log.warning("Resume it:   %s", command_to_resume(directory))
         raise

@@ -30,17 +30,6 @@ class Interrupted(SystemExit):
         self.number = number
 
 
-def interruption(error: BaseException | None) -> Interrupted | None:
-    """The interruption that an error is, or that it came of on the way out.
-
-    Whoever tidies up half-way may fail, and what they raise then takes its place: Lightning does where a
-    signal comes while a loop sets up its loaders.
-    """
-    while error is not None and not isinstance(error, Interrupted):
-        error = error.__context__
-    return error
-
-
 class Signals:
     """What signals do while a run is under way.
 
@@ -57,6 +46,7 @@ class Signals:
         #: Told of a signal that ends the run at once, once: others may have to end with it.
         self.pass_on: Callable[[signal.Signals], None] | None = None
         self._saving = False
+        self._ended: Interrupted | None = None
         self._before: dict[signal.Signals, Any] = {}
 
     def __enter__(self) -> Self:
@@ -70,7 +60,7 @@ class Signals:
     ) -> None:
         for number, handler in self._before.items():
             signal.signal(number, handler)
-        interrupted = interruption(error)
+        interrupted = self.interruption(error)
         if interrupted is not None and interrupted.number == signal.SIGINT:
             # What Python itself makes of Ctrl-C, and what a notebook expects.
             raise KeyboardInterrupt from None
@@ -81,6 +71,18 @@ class Signals:
         """Take the signals, also back from whoever has taken them since."""
         for number in self._before:
             signal.signal(number, self._receive)
+
+    def interruption(self, error: BaseException | None) -> Interrupted | None:
+        """The interruption that an error is, or that it came of on the way out.
+
+        Whoever tidies up half-way may fail, and what they raise then takes its place: Lightning does where a
+        signal comes while a loop sets up its loaders. Modules in C that are being imported raise what does
+        not tell of it, once it has been raised here.
+        """
+        context = error
+        while context is not None and not isinstance(context, Interrupted):
+            context = context.__context__
+        return context or (self._ended if error is not None else None)
 
     def leave_if_asked(self) -> None:
         """Raise ``Interrupted`` if a signal has come."""
@@ -102,4 +104,5 @@ class Signals:
             tell, self.pass_on = self.pass_on, None
             if tell is not None:
                 tell(self.received)
-            raise Interrupted(self.received)
+            self._ended = Interrupted(self.received)
+            raise self._ended

@@ -3,17 +3,20 @@
 import math
 import os
 import signal
+import sys
 
 import pytest
 import torch
 from lightning import Trainer
 from lightning.pytorch.callbacks import Callback
+from lightning.pytorch.loggers import TensorBoardLogger
 
 from benchmarks.crash import content, differences
 from contractive import ContractiveAutoencoder, DataModule
 from contractive.data.loader import MemoryLoader
 from contractive.training import fit
 from contractive.training.callbacks.checkpoints import Checkpoints
+from contractive.training.callbacks.progress import Progress
 from contractive.training.callbacks.record import Record
 from contractive.training.signals import Signals
 
@@ -151,6 +154,53 @@ def test_while_lightning_sets_up_a_loader_and_cannot_tidy_up(tmp_path, monkeypat
         fit(TINY, directory=tmp_path, callbacks=[Record(), InWait()])
     assert f"Interrupted by {number.name}" in caplog.text
     assert "Resume it" in caplog.text
+
+
+class Gone:
+    """The output of a terminal that was closed."""
+
+    encoding = "utf-8"
+
+    def write(self, text):
+        raise OSError(5, "Input/output error")
+
+    flush = write
+
+    def isatty(self):
+        return True
+
+
+@pytest.mark.parametrize("moves", ["1", "0"], ids=["a bar", "lines"])
+def test_a_terminal_that_is_closed_takes_nothing_along(tmp_path, monkeypatch, caplog, moves):
+    monkeypatch.setenv("TERM", "xterm-256color")
+    monkeypatch.setenv("TTY_COMPATIBLE", moves)
+    shown = Progress(every_seconds=1e-9, every_seconds_in_a_file=1e-9)
+
+    class Close(SignalAt):
+        def send(self, trainer, *args, **kwargs):
+            if trainer.global_step == 4:
+                monkeypatch.setattr(sys, "stdout", Gone() if shown._live is None else sys.stdout)
+                shown._console.file = Gone()
+            super().send(trainer)
+
+    closed = Close("on_train_batch_start", 4, signal.SIGHUP)
+    with pytest.raises(SystemExit) as left:
+        fit(TINY, directory=tmp_path, callbacks=[Record(), closed, shown])
+    assert left.value.code == 129
+    assert last_of(tmp_path)["global_step"] == 5
+    assert "Nothing more is shown of how far it is" in caplog.text
+
+
+def test_a_run_that_has_finished_has_nothing_to_resume(tmp_path, caplog):
+    class Late(TensorBoardLogger):
+        def log_hyperparams(self, *args, **kwargs):
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    with pytest.raises(SystemExit) as left:
+        fit(TINY, directory=tmp_path, loggers=[Late(tmp_path)])
+    assert left.value.code == 143 and (tmp_path / "metrics.json").is_file()
+    assert "Interrupted by SIGTERM, when the run had finished" in caplog.text
+    assert "Resume it" not in caplog.text
 
 
 def test_before_anything_is_saved_it_leaves_nothing_and_says_so(tmp_path, caplog):

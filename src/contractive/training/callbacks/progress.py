@@ -1,6 +1,9 @@
 """How far a run has come: one line in a terminal, a line now and then elsewhere."""
 
+import logging
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from lightning import LightningModule, Trainer
@@ -11,6 +14,8 @@ from rich.text import Text
 
 from contractive.settings import check_number
 from contractive.training.lines import progress_line, surroundings
+
+log = logging.getLogger(__name__)
 
 
 class Progress(ProgressBar):
@@ -52,17 +57,29 @@ class Progress(ProgressBar):
     def on_train_batch_end(self, trainer: Trainer, pl_module: LightningModule, *args: Any) -> None:
         """Say how far it is, if it is time."""
         if self._is_time():
-            self._say(trainer, pl_module)
+            with self._if_anybody_sees():
+                self._say(trainer, pl_module)
 
     def on_train_end(self, *args: Any) -> None:
         """Leave nothing of it behind."""
         if self._live is not None:
-            self._live.stop()
-            self._live = None
+            live, self._live = self._live, None
+            with self._if_anybody_sees():
+                live.stop()
 
     def on_exception(self, *args: Any) -> None:
         """The same."""
         self.on_train_end()
+
+    @contextmanager
+    def _if_anybody_sees(self) -> Iterator[None]:
+        """A terminal that was closed, or a pipe that nobody reads, is no reason to stop training."""
+        try:
+            yield
+        except OSError as error:
+            if self._enabled:
+                log.warning("Nothing more is shown of how far it is: %s", error.strerror or error)
+            self._enabled = False
 
     def _is_time(self) -> bool:
         if not self._enabled:
