@@ -5,7 +5,7 @@ import pytest
 
 from contractive.report.folding import folded
 from contractive.report.groups import differing, grouped, labels
-from contractive.report.plots import curve, pareto_front, spectra, trade_off
+from contractive.report.plots import MOST_KINDS, curve, pareto_front, ratios, spectra, trade_off
 from contractive.report.table import table
 from contractive.runs.reading import Geometry, Run
 
@@ -300,6 +300,11 @@ def test_the_title_of_a_group_says_only_what_tells_it_from_the_others():
     assert [group.title for group in groups] == ["digits, squared_error", "digits, cross_entropy"]
 
 
+def test_what_tells_other_data_apart_is_not_in_the_title():
+    groups = grouped([run("a"), run("b", source="mnist", model__reconstruction="cross_entropy")])
+    assert [group.title for group in groups] == ["digits", "mnist"]
+
+
 def test_a_setting_whose_last_word_says_nothing_has_two():
     runs = [run("a", probe__enabled=True), run("b", probe__enabled=True), run("c", probe__enabled=False)]
     assert labels(runs, ["probe.enabled"])[2] == "probe.enabled=False"
@@ -310,6 +315,32 @@ def test_the_spectrum_begins_at_one():
     measured.geometry = Geometry([2.0, 1.0], [], {}, {})
     (line,) = spectra(grouped([measured])[0]).data
     assert list(line.x) == [1.0, 2.0]
+
+
+def test_a_size_has_an_axis_from_zero_and_no_more_kinds_of_ratios_are_drawn_than_can_be_seen():
+    measured = run("a")
+    kinds = {str(number): [0.5, 0.4] for number in range(MOST_KINDS + 2)}
+    measured.geometry = Geometry([], [0.1, 1.0], kinds, {})
+    drawn = ratios(grouped([measured])[0])
+    assert list(drawn) == [str(number) for number in range(MOST_KINDS)]
+    assert drawn["0"].layout.yaxis.rangemode == "tozero"
+
+
+def test_of_a_long_curve_of_very_many_runs_some_points_are_drawn(monkeypatch):
+    monkeypatch.setattr("contractive.report.plots.MOST_POINTS", 160)
+    long = run("a")
+    long.curves = [{"epoch": epoch, "step": epoch, "val/penalty": 1.0} for epoch in range(1, 101)]
+    (line,) = curve(grouped([long])[0], "penalty").data
+    assert list(line.x) == list(range(1, 101, 3))
+
+
+def test_lam_comes_first_and_the_seed_last():
+    runs = [run("a", 0.1, seed=0, optimizer__lr=1), run("b", 0.2, seed=1, optimizer__lr=2)]
+    for each in runs:
+        each.config = {key: each.config[key] for key in ("seed", "optimizer.lr", "model.lam")}
+    assert differing(runs) == ["model.lam", "optimizer.lr", "seed"]
+    # A run that recorded none differs in none.
+    assert differing([runs[0], Run("c")]) == []
 
 
 @pytest.mark.parametrize(("largest", "kind"), [(9.0, None), (11.0, "log")])

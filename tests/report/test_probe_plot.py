@@ -38,6 +38,12 @@ def test_the_error_is_drawn_over_lam_with_that_of_the_inputs_dashed(runs):
     assert list(axis.tickvals) == list(line.x) == [-2, -1, 0]
 
 
+def test_what_differs_between_the_inputs_of_seeds_is_averaged(runs):
+    for run, error in zip(runs, (1.0, 2.0, 9.0)):
+        run.metrics["test/probe_error_raw"] = error
+    assert list(worth(one(runs)).data[1].y) == [4.0, 4.0]
+
+
 def test_runs_that_differ_in_more_than_lam_have_lines_of_their_own_and_seeds_a_mean(runs):
     for run, rate in zip(runs, (1, 1, 2)):
         run.config["optimizer.lr"] = rate
@@ -55,6 +61,7 @@ def test_regressions_are_told_by_their_r2(runs):
         run.metrics = {"test/probe_r2": 0.5, "test/probe_r2_raw": 0.25}
     line, inputs = worth(one(runs)).data
     assert list(line.y) == [0.5] * 3 and list(inputs.y) == [0.25] * 2
+    assert worth(one(runs)).layout.yaxis.rangemode == "normal"  # they may be below zero
     assert "R²" in worth(one(runs)).layout.yaxis.title.text
 
 
