@@ -105,3 +105,18 @@ def test_runs_come_in_the_order_of_their_numbers_whatever_follows(tmp_path):
     for name in names[::-1]:
         (tmp_path / name / ".hydra").mkdir(parents=True)
     assert [path.name for path in find_runs(tmp_path)] == names
+
+
+def test_whoever_holds_it_once_more_leaves_the_lock_to_the_first(tmp_path):
+    with only_run_in(tmp_path):
+        with only_run_in(tmp_path):
+            pass
+        assert (tmp_path / ".lock").exists()
+    assert not (tmp_path / ".lock").exists()
+
+
+def test_what_lies_in_a_run_is_no_run(tmp_path):
+    for folder in (tmp_path / "run", tmp_path / "run" / "inner"):
+        folder.mkdir()
+        (folder / "metrics.json").touch()
+    assert find_runs(tmp_path) == [tmp_path / "run"]

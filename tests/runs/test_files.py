@@ -5,7 +5,7 @@ import stat
 
 import pytest
 
-from contractive.runs.files import unfinished, write_atomically
+from contractive.runs.files import remove_unfinished, unfinished, write_atomically
 
 
 @pytest.mark.parametrize("content", ["σ₁ = 2\r\n", b"\x89PNG\r\n\0"])
@@ -69,3 +69,13 @@ def test_what_is_written_in_pieces_is_there_at_the_end_only(tmp_path):
         interrupted()
     assert path.read_text() == "half of it"
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_what_is_left_half_written_is_removed_and_nothing_else(tmp_path):
+    (tmp_path / "checkpoints").mkdir()
+    left = [tmp_path / ".metrics.123.tmp.json", tmp_path / "checkpoints" / ".last.123.tmp.ckpt"]
+    others = [tmp_path / ".notes.tmp", tmp_path / "checkpoints" / ".mine.tmpfile"]
+    for path in left + others:
+        path.touch()
+    remove_unfinished(tmp_path)
+    assert [path.exists() for path in left + others] == [False, False, True, True]

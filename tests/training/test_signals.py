@@ -7,7 +7,7 @@ from contextlib import suppress
 
 import pytest
 
-from contractive.training.signals import SIGNALS, Interrupted, Signals
+from contractive.training.signals import SIGNALS, Interrupted, Signals, heard
 
 
 def send(number):
@@ -42,6 +42,14 @@ def test_nothing_that_is_being_saved_is_broken_off():
             send(signal.SIGTERM)
         with pytest.raises(Interrupted):
             signals.leave_if_asked()
+
+
+def test_once_it_is_saved_a_signal_ends_it_at_once_again():
+    with Signals() as signals:
+        with signals.saving():
+            pass
+        with pytest.raises(Interrupted):
+            send(signal.SIGTERM)
 
 
 def fail_on_the_way_out(number):
@@ -110,6 +118,7 @@ def test_what_nohup_ignores_stays_ignored():
         with Signals():
             send(signal.SIGHUP)
         assert signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
+        assert set(heard()) == {signal.SIGINT, signal.SIGTERM}
     finally:
         signal.signal(signal.SIGHUP, before)
 
