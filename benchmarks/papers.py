@@ -55,16 +55,22 @@ class Row:
         encoder: the name of what is fine-tuned; ``None``: nothing, the head stands on the pixels.
         experiment: how.
         published: test error in per cent, of such a row in the papers, as remembered.
-        labels: how many training pictures keep their label; ``None``: all.
+        settings: what is set besides.
     """
 
     encoder: str | None
     experiment: str = "mnist_head"
     published: float | None = None
-    labels: int | None = None
+    settings: Sequence[str] = ()
 
 
-FEW = {100: (25.8, 13.5), 600: (11.4, 6.3), 1000: (10.7, 4.8), 3000: (6.0, 3.2)}  # plain network and CAE
+# Of a plain network and a CAE, where so many pictures have a label; and how these are trained.
+FEW = {
+    100: (25.8, 13.5, ["trainer.max_epochs=2"]),
+    600: (11.4, 6.3, ["trainer.max_epochs=4", "head.lam=1"]),
+    1000: (10.7, 4.8, ["trainer.max_epochs=6", "head.lam=1"]),
+    3000: (6.0, 3.2, ["trainer.max_epochs=8", "head.lam=1"]),
+}
 ROWS = {
     "AE": Row("AE", published=1.78),
     "AE+wd": Row("AE+wd", published=1.68),
@@ -77,8 +83,12 @@ ROWS = {
     "CAE, adversarial": Row("CAE", "mnist_adversarial"),
     "pixels": Row(None, published=1.05),
     "pixels, adversarial": Row(None, "mnist_adversarial", 0.64),
-    **{f"pixels, {n} labels": Row(None, "mnist_few_labels", plain, n) for n, (plain, _) in FEW.items()},
-    **{f"CAE, {n} labels": Row("CAE", "mnist_few_labels", cae, n) for n, (_, cae) in FEW.items()},
+    **{
+        f"{name}, {n} labels": Row(encoder, "mnist_few_labels", published, [f"data.labels={n}", *settings])
+        for name, encoder, which in (("pixels", None, 0), ("CAE", "CAE", 1))
+        for n, (*both, settings) in FEW.items()
+        for published in [both[which]]
+    },
 }
 
 
@@ -109,9 +119,9 @@ def stages(row: str, seed: int, outputs: Path, root: str) -> list[Stage]:
         made.append(Stage(directory, ["train.py", *ENCODERS[name], *data, f"seed={seed}"]))
         runs.append(directory)
     below = [f"encoder={runs[0] if len(runs) == 1 else '[' + ','.join(map(str, runs)) + ']'}"]
-    few = [] if given.labels is None else [f"data.labels={given.labels}"]
-    settings = [f"experiment={given.experiment}", *(below if runs else [*PIXELS, f"data.root={root}"]), *few]
-    head = ["finetune.py", *settings, "data.batch_size=128", f"seed={seed}"]
+    below = below if runs else [*PIXELS, f"data.root={root}"]
+    settings = [*given.settings, "data.batch_size=128", f"seed={seed}"]
+    head = ["finetune.py", f"experiment={given.experiment}", *below, *settings]
     return [*made, Stage(_directory(outputs, "heads", row, seed), head)]
 
 
