@@ -100,3 +100,10 @@ def test_what_has_no_head_or_no_code_is_refused(contractive, table_run, pixels_r
 
 def test_a_run_on_the_inputs_is_evaluated_on_other_data(contractive, pixels_run):
     assert "test/error" in contractive("evaluate", pixels_run, "digits")
+
+
+def test_a_label_that_is_no_class_does_not_count(contractive, pixels_run, tmp_path, caplog):
+    x, y = np.random.default_rng(0).random((20, 1, 8, 8), np.float32), np.arange(20)
+    np.savez(tmp_path / "x.npz", x=x, y=y)
+    assert "test/error" in contractive("evaluate", pixels_run, tmp_path / "x.npz")
+    assert "10 of 20 examples have no label that the head could tell" in caplog.text
