@@ -35,6 +35,13 @@ def test_what_is_kept_is_written_with_the_next_one(saved, tmp_path):
     assert steps(tmp_path) == {"best.ckpt": 2, "last.ckpt": 4}
 
 
+def test_what_has_been_written_is_not_kept_any_longer(saved, tmp_path):
+    saved.save_checkpoint(of_step(3), tmp_path / "last.ckpt")
+    (tmp_path / "best.ckpt").unlink()
+    saved.save_checkpoint(of_step(4), tmp_path / "last.ckpt")
+    assert steps(tmp_path) == {"last.ckpt": 4}
+
+
 def test_what_is_kept_does_not_change_with_the_training(tmp_path):
     files, checkpoint = PairedCheckpointIO(), of_step(1)
     files.save_checkpoint(checkpoint, tmp_path / "best.ckpt", KEEP)
