@@ -357,6 +357,7 @@ def test_few_of_labels_that_are_none_to_a_head_are_refused(tmp_path):
     ("change", "said"),
     [
         ({"model": {"hidden": [5]}}, "model.hidden: the network is that of encoder="),
+        ({"optimized_metric": "val/penalty"}, "optimized_metric=val/penalty is not measured .* val/error"),
         ({"encoder": "nowhere"}, "encoder: there is no run 'nowhere'"),
         ({"head": {}}, "only a head takes one"),
         ({"head": {"enabled": True, "lam": 0.1}}, "head.lam=0.1 has nothing to weigh while contraction=none"),
@@ -440,6 +441,10 @@ def test_a_head_on_the_inputs_goes_on_as_if_never_stopped_and_is_evaluated_again
         ({"head": {"frozen": True}}, "head.frozen=true is of an encoder, and on=inputs has none"),
         ({"head": {"tangents": 2}}, "head.tangents=2 is of an encoder, and on=inputs has none"),
         ({"head": {"on": "pixels"}}, "head.on must be one of code, inputs"),
+        (
+            {"optimized_metric": "val/probe_error", "probe": {"enabled": True}},
+            "optimized_metric=val/probe_error is not measured of this head: choose from val/loss, val/error",
+        ),
     ],
 )
 def test_what_a_head_on_the_inputs_has_no_use_for_is_refused(tmp_path, change, said):
@@ -613,3 +618,9 @@ def test_of_a_classifier_only_what_was_trained_is_drawn(encoder, tmp_path, caplo
         "inputs": "Nothing is drawn: a head on the inputs has no encoder",
     }
     assert caplog.text.count(said[on]) == 1 and "not drawn in epoch" not in caplog.text
+
+
+def test_an_encoder_beside_a_checkpoint_is_said_to_be_left_out(caplog):
+    given = {"encoder": "RUN", "ckpt_path": "last.ckpt", "head": {"enabled": True}}
+    assert taken_over(given, []) == {}
+    assert "encoder=RUN is left out: the weights are those of ckpt_path" in caplog.text

@@ -46,7 +46,10 @@ def taken_over(settings: Mapping[str, Any], typed: Collection[str]) -> dict[str,
                 f"{unused[0]}: it is of an autoencoder's objective, and a head has its own: leave it out,"
                 " or set head.lam"
             )
-    if encoder is None or settings.get("resume") is not None or settings.get("ckpt_path") is not None:
+    if encoder is None or settings.get("resume") is not None:
+        return {}
+    if settings.get("ckpt_path") is not None:
+        log.warning("encoder=%s is left out: the weights are those of ckpt_path", encoder)
         return {}
     if not head.get("enabled"):
         raise ValueError(

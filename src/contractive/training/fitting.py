@@ -51,6 +51,9 @@ from contractive.training.resuming import begin_anew, take_up
 from contractive.training.settings import (
     DECIDING,
     ERRORS,
+    METRICS,
+    PROBED,
+    STAGES,
     Head,
     Model,
     Optimizer,
@@ -217,10 +220,9 @@ def _make_model(given: Mapping[str, Any], data: DataModule, *, begins: bool) -> 
     """The model that the settings describe; one that ``begins`` has the weights of its trained encoder."""
     settings = {name: given[name] for name in ("optimizer", "scheduler")} | given["model"]
     scaled = data.scaler is not None
+    optimized = TopLevel(optimized_metric=given["optimized_metric"]).optimized
     if not given["head"]["enabled"]:
-        if wrong := [
-            name for name in TopLevel(optimized_metric=given["optimized_metric"]).optimized if name in ERRORS
-        ]:
+        if wrong := [name for name in optimized if name in ERRORS]:
             raise ValueError(
                 f"optimized_metric={wrong[0]} is that of a head: contractive finetune trains one"
             )
@@ -232,6 +234,12 @@ def _make_model(given: Mapping[str, Any], data: DataModule, *, begins: bool) -> 
         return ContractiveAutoencoder(data.input_shape, scaled, **settings)
     classes = classes_of(data)
     model = Classifier(data.input_shape, classes, given["head"], scaled=scaled, **settings)
+    measured = [f"{stage}/{term}" for stage in STAGES for term in model.terms]
+    if wrong := [n for n in optimized if n not in measured and (n not in PROBED or model.on_inputs)]:
+        raise ValueError(
+            f"optimized_metric={wrong[0]} is not measured of this head: choose from"
+            f" {', '.join(name for name in measured if name in METRICS)}"
+        )
     if begins and given["encoder"] is None and model.chosen.tangents:
         raise ValueError(
             f"head.tangents={model.chosen.tangents} are those of a trained encoder: name one, encoder=RUN"

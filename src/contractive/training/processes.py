@@ -43,11 +43,13 @@ def together(trainer: Trainer, signals: Signals) -> Iterator[None]:
         others = _First(first)
     else:
         yield
+        _part()
         return
     over = threading.Event()
     threading.Thread(target=_watch, args=(others, over), daemon=True, name="processes").start()
     try:
         yield
+        _part()
     except RuntimeError as error:
         # What torch makes of another's end comes before the news of it.
         lost = others.lost_within(1.0)
@@ -62,6 +64,13 @@ def together(trainer: Trainer, signals: Signals) -> Iterator[None]:
         raise
     finally:
         over.set()
+
+
+def _part() -> None:
+    """End what connects the processes, once nothing is left to tell: torch's threads for it would otherwise
+    be there when the interpreter ends, which now and then aborts the process."""
+    if dist.is_initialized():
+        dist.destroy_process_group()
 
 
 def agreed(

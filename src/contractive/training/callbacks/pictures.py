@@ -50,11 +50,12 @@ class Pictures(Drawing):
 
     def draw(self, model: ContractiveAutoencoder, x: Tensor, page: Page) -> None:
         """Draw the reconstructions, those of corrupted inputs, and the filters."""
+        if has_decoder(model):
+            page.picture("reconstructions", reconstruction_grid(x, model(x)))
         filters = first_filters(model.encoder, tuple(x.shape[1:]))[: self.filters]
         page.picture("filters", image_grid(signed_pictures(filters), COLUMNS))
         if not has_decoder(model):
             return
-        page.picture("reconstructions", reconstruction_grid(x, model(x)))
         # The same noise every time, so that epochs and runs compare.
         pairs = corrupted_reconstructions(model, x[:COLUMNS], CORRUPTIONS, seed=0)
         names = [f"{kind.replace('_', ' ')} {amount:g}" for kind, amount in CORRUPTIONS]
