@@ -6,7 +6,7 @@ import pytest
 from hydra import compose, initialize_config_dir
 
 from benchmarks import papers
-from benchmarks.papers import ROWS, carry_out, spread, stages
+from benchmarks.papers import ENCODERS, ROWS, Row, carry_out, spread, stages
 from contractive.commands.check import check_config, plain
 from contractive.commands.schemas import CONFIG_DIR, register
 
@@ -63,6 +63,13 @@ def test_a_row_trains_its_encoders_from_the_input_upwards_and_a_head_on_all_of_t
     assert "data.root=DIR" in lower.command and f"data.run={lower.directory}" in upper.command
     assert f"encoder=[{lower.directory},{upper.directory}]" in head.command
     assert all("seed=3" in stage.command for stage in (lower, upper, head))
+
+
+def test_of_unlike_layers_the_lower_one_comes_first(tmp_path, monkeypatch):
+    monkeypatch.setitem(ENCODERS, "CAE on AE", ["data=codes"])
+    monkeypatch.setitem(ROWS, "CAE on AE", Row("CAE on AE"))
+    lower, upper, _ = stages("CAE on AE", 0, tmp_path, "DIR")
+    assert set(ENCODERS["AE"]) < set(lower.command) and set(ENCODERS["CAE on AE"]) < set(upper.command)
 
 
 def test_a_head_on_the_pixels_has_no_encoder(tmp_path):
