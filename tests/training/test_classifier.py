@@ -35,6 +35,7 @@ from contractive.training.classifier import Classifier
 from contractive.training.datamodule import DataModule
 from contractive.training.encoders import taken_over
 from contractive.training.fitting import GROUPS, figures_again
+from contractive.training.history import NonFiniteLossError
 from contractive.training.module import ContractiveAutoencoder
 from contractive.training.recording import compared_settings, load_settings
 
@@ -226,6 +227,20 @@ def test_a_contraction_without_weight_is_looked_at_alone():
     assert terms["contraction"].item() > 0 and not terms["contraction"].requires_grad
     assert terms["loss"] is terms["cross_entropy"]
     assert "contraction" not in model._terms((x, y), 0.0, 0, unweighted=False)
+
+
+@pytest.mark.parametrize(
+    "head, advice",
+    [
+        ({}, "lower optimizer.lr"),
+        ({"contraction": "frobenius", "lam": 1.0}, "lower optimizer.lr or head.lam"),
+        ({"tangents": 2, "beta": 1.0}, "lower optimizer.lr or head.beta"),
+    ],
+)
+def test_a_loss_that_explodes_tells_of_the_weights_of_the_head(encoder, tmp_path, head, advice):
+    optimizer = {"name": "SGD", "lr": 1e38}
+    with pytest.raises(NonFiniteLossError, match=rf"(at|after) step \d+: {advice}(, or look|$)"):
+        fit({**settings(encoder, **head), "optimizer": optimizer}, directory=tmp_path / "run")
 
 
 def test_examples_that_lost_their_label_have_none():

@@ -30,6 +30,7 @@ from contractive.training.settings import PROBABILITIES, Head, plain
 
 log = logging.getLogger(__name__)
 TERMS = ("loss", "cross_entropy", "error")
+WEIGHTS = {"contraction": "lam", "tangents": "beta"}  # settings that weigh the further terms
 
 
 class Classifier(ContractiveAutoencoder):
@@ -102,6 +103,12 @@ class Classifier(ContractiveAutoencoder):
         """Names of the terms of the objective, the loss first."""
         asked = {"contraction": self.chosen.contraction != "none", "tangents": self.chosen.tangents > 0}
         return (*TERMS, *(name for name in asked if asked[name]))
+
+    @property
+    def advice(self) -> str:
+        """As that of an autoencoder, by the settings of the head."""
+        weights = [f"head.{WEIGHTS[name]}" for name in self.terms[len(TERMS) :]]
+        return " or ".join(["lower optimizer.lr", *weights])
 
     def begin_with(self, encoder: ContractiveAutoencoder) -> None:
         """Take the weights of a trained autoencoder, and its scaling.
@@ -229,11 +236,11 @@ class Classifier(ContractiveAutoencoder):
         return {"loss": self._loss(terms), **terms}
 
     def _rates(self, lam: float) -> dict[str, float]:
-        columns = {"contraction": "lam", "tangents": "beta"}
-        return {columns[name]: self._weight_of(name) for name in self.terms[len(TERMS) :]}
+        return {WEIGHTS[name]: self._weight_of(name) for name in self.terms[len(TERMS) :]}
 
     def _weight_of(self, name: str) -> float:
-        return {"contraction": self.chosen.lam, "tangents": self.chosen.beta}[name]
+        weight: float = getattr(self.chosen, WEIGHTS[name])
+        return weight
 
     def _loss(self, terms: Mapping[str, Any]) -> Any:
         """The weighted sum of the terms: of a batch or of an epoch, each is over examples of its own."""

@@ -34,9 +34,10 @@ class StepHistory:
     {'loss': 3.0, 'penalty': 3.0}
     """
 
-    def __init__(self, terms: Sequence[str], capacity: int) -> None:
+    def __init__(self, terms: Sequence[str], capacity: int, advice: str = "lower the learning rate") -> None:
         self.terms = tuple(terms)
         self.capacity = capacity
+        self.advice = advice  # where a term is not finite
         self._rows: list[Tensor] = []
         self._steps: list[int] = []
         self._sizes: list[Tensor] = []  # examples behind each number
@@ -151,7 +152,7 @@ class StepHistory:
         column = max(int(i) for i in bad[row].nonzero())
         raise NonFiniteLossError(
             f"train/{self.terms[column]} became {rows[row, column].item()} at step {self._steps[row]}:"
-            " lower optimizer.lr or model.lam, or look for extreme values in the data"
+            f" {self.advice}, or look for extreme values in the data"
         )
 
     def _counts(self) -> Tensor:

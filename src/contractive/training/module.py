@@ -89,7 +89,7 @@ class ContractiveAutoencoder(ScaledByData):
         # Until all that it holds has been checked.
         self._restored: tuple[dict[str, Any], dict[str, Any]] | None = None
         self._generator: torch.Generator | None = None
-        self._history = StepHistory(self.terms, capacity=1)
+        self._history = StepHistory(self.terms, 1, self.advice)
         self._earlier: dict[str, Any] | None = None  # the history of the run that is resumed
         self._known_sizes: dict[tuple[int, ...], Tensor] = {}
 
@@ -102,6 +102,11 @@ class ContractiveAutoencoder(ScaledByData):
     def terms(self) -> tuple[str, ...]:
         """Names of the terms of the objective, the loss first."""
         return (*TERMS, "hessian") if self.objective.lam_hessian > 0 else TERMS
+
+    @property
+    def advice(self) -> str:
+        """What to do where a term is not finite."""
+        return "lower optimizer.lr or model.lam"
 
     @classmethod
     def load_from_checkpoint(  # type: ignore[override]
@@ -268,7 +273,11 @@ class ContractiveAutoencoder(ScaledByData):
 
     def on_train_start(self) -> None:
         """Make room for the steps between two looks at them; learn at the rates that were asked for."""
-        self._history = StepHistory(self.terms, capacity=self.trainer.log_every_n_steps)  # type: ignore[attr-defined]
+        self._history = StepHistory(
+            self.terms,
+            self.trainer.log_every_n_steps,  # type: ignore[attr-defined]
+            self.advice,
+        )
         if self._earlier is not None:
             self._history.load_state_dict(self._earlier, self.device)
             self._earlier = None
@@ -303,8 +312,7 @@ class ContractiveAutoencoder(ScaledByData):
             value = known.get(f"val/{term}")
             if value is not None and not torch.isfinite(value):
                 raise NonFiniteLossError(
-                    f"val/{term} became {value.item()} after step {self.global_step}:"
-                    " lower optimizer.lr or model.lam"
+                    f"val/{term} became {value.item()} after step {self.global_step}: {self.advice}"
                 )
         for config in self.trainer.lr_scheduler_configs:
             # Lightning would only do so after the checkpoints of the epoch are written.
