@@ -3,6 +3,7 @@
     python benchmarks/papers.py --root DIR                            # all rows, three seeds
     python benchmarks/papers.py --root DIR --rows CAE AE --seeds 0    # these, with one
     python benchmarks/papers.py --root DIR --budget-minutes 60        # begins no run after that
+    python benchmarks/papers.py --root DIR --heads trainer.precision=bf16-mixed  # of every head besides
     python benchmarks/papers.py --table                               # what is finished, as a table
 
 ``DIR`` holds ``MNIST/raw``. Runs lie in ``outputs/papers``; rows share their encoders, and all rows of one
@@ -108,8 +109,9 @@ class Stage:
         return found
 
 
-def stages(row: str, seed: int, outputs: Path, root: str) -> list[Stage]:
-    """The runs of a row, one after the other: of its encoders, from the input upwards, and of its head."""
+def stages(row: str, seed: int, outputs: Path, root: str, heads: Sequence[str] = ()) -> list[Stage]:
+    """The runs of a row, one after the other: of its encoders, from the input upwards, and of its head, for
+    which the settings ``heads`` are given besides."""
     given, name = ROWS[row], ""
     made: list[Stage] = []
     runs: list[Path] = []
@@ -121,7 +123,7 @@ def stages(row: str, seed: int, outputs: Path, root: str) -> list[Stage]:
         runs.append(directory)
     encoder = str(runs[0]) if len(runs) == 1 else f"[{','.join(map(str, runs))}]"
     below = [f"encoder={encoder}"] if runs else [*PIXELS, f"data.root={root}"]
-    settings = [*given.settings, "data.batch_size=128", f"seed={seed}"]
+    settings = [*given.settings, *heads, "data.batch_size=128", f"seed={seed}"]
     head = ["finetune.py", f"experiment={given.experiment}", *below, *settings]
     return [*made, Stage(_directory(outputs, "heads", row, seed), head)]
 
@@ -181,7 +183,7 @@ def of_code(encoders: Sequence[Path], root: str) -> tuple[float, float]:
     return norms.mean().item(), 100 * saturation(codes).item()
 
 
-def table(outputs: Path, root: str) -> None:
+def table(outputs: Path, root: str, heads: Sequence[str]) -> None:
     """Print what is finished."""
     print("| row | test error | published | validation error | ‖J‖ | saturation | minutes |")
     print("| --- | --- | --- | --- | --- | --- | --- |")
@@ -208,7 +210,7 @@ def table(outputs: Path, root: str) -> None:
     said = dict.fromkeys(
         f"    python {shlex.join([*stage.command, f'hydra.run.dir={stage.directory}'])}"
         for name in ROWS
-        for stage in stages(name, 0, Path("outputs/papers"), "DIR")
+        for stage in stages(name, 0, Path("outputs/papers"), "DIR", heads)
     )
     print("\n".join(said))
 
@@ -228,6 +230,7 @@ def main() -> None:
     parser.add_argument("--root", default="data", help="the folder that holds MNIST/raw")
     parser.add_argument("--rows", nargs="+", default=list(ROWS), choices=list(ROWS), metavar="ROW")
     parser.add_argument("--seeds", nargs="+", type=int, default=list(SEEDS))
+    parser.add_argument("--heads", nargs="+", default=[], metavar="SETTING", help="of every head besides")
     parser.add_argument("--budget-minutes", type=float, default=float("inf"))
     parser.add_argument(
         "--jobs", type=int, default=1, help="how many rows at once, each on its share of cores"
@@ -236,11 +239,11 @@ def main() -> None:
     asked = parser.parse_args()
     outputs, root = REPOSITORY / "outputs" / "papers", str(Path(asked.root).absolute())
     if asked.table:
-        table(outputs, root)
+        table(outputs, root, asked.heads)
         return
     until = time.monotonic() + 60 * asked.budget_minutes
     threads = max(1, (os.cpu_count() or 1) // asked.jobs)
-    chains = [stages(row, seed, outputs, root) for seed in asked.seeds for row in asked.rows]
+    chains = [stages(row, seed, outputs, root, asked.heads) for seed in asked.seeds for row in asked.rows]
     with ThreadPoolExecutor(asked.jobs) as pool:
         list(pool.map(lambda chain: carry_out(chain, threads, until), chains))
 

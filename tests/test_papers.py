@@ -72,6 +72,12 @@ def test_of_unlike_layers_the_lower_one_comes_first(tmp_path, monkeypatch):
     assert set(ENCODERS["AE"]) < set(lower.command) and set(ENCODERS["CAE on AE"]) < set(upper.command)
 
 
+def test_what_is_set_besides_is_of_the_head_alone(tmp_path):
+    encoder, head = stages("CAE", 0, tmp_path, "DIR", ["trainer.precision=bf16-mixed"])
+    assert "trainer.precision=bf16-mixed" in head.command
+    assert "trainer.precision=bf16-mixed" not in encoder.command
+
+
 def test_a_head_on_the_pixels_has_no_encoder(tmp_path):
     (head,) = stages("pixels, 100 labels", 0, tmp_path, "DIR")
     assert {"head.on=inputs", "data.labels=100", "data.root=DIR"} < set(head.command)
