@@ -230,7 +230,7 @@ def test_a_contraction_without_weight_is_looked_at_alone():
 
 
 @pytest.mark.parametrize(
-    "head, advice",
+    ("head", "advice"),
     [
         ({}, "lower optimizer.lr"),
         ({"contraction": "frobenius", "lam": 1.0}, "lower optimizer.lr or head.lam"),
