@@ -194,13 +194,13 @@ def table(outputs: Path, root: str, heads: Sequence[str]) -> None:
             continue
         encoders = [[stage.directory for stage in chain[:-1]] for chain in chains]
         codes = [of_code(runs, root) for runs in encoders if runs]
-        heads = [chain[-1].metrics for chain in chains]
+        figures = [chain[-1].metrics for chain in chains]
         taken = [sum(stage.metrics["seconds"] for stage in chain) / 60 for chain in chains]
         cells = [
             name,
-            spread([head["test/error"] for head in heads]),
+            spread([head["test/error"] for head in figures]),
             "" if row.published is None else f"{row.published:.2f}",
-            spread([head["val/error"] for head in heads]),
+            spread([head["val/error"] for head in figures]),
             f"{mean(norm for norm, _ in codes):.2f}" if codes else "",
             f"{mean(share for _, share in codes):.0f}" if codes else "",
             f"{mean(taken):.0f}",
