@@ -6,7 +6,13 @@ The functions load on first use, so that their settings can be checked without t
 from importlib import import_module
 from typing import Any
 
-__all__ = ["contraction_penalty", "hessian_penalty", "spectral_penalty", "tangent_propagation_penalty"]
+__all__ = [
+    "adversarial_penalty",
+    "contraction_penalty",
+    "hessian_penalty",
+    "spectral_penalty",
+    "tangent_propagation_penalty",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from contractive.jacobian.encoder import Encoder, check_input
-from contractive.jacobian.linearise import linearise
+from contractive.jacobian.linearise import Linearised, linearise
 from contractive.penalties.squares import accumulation_dtype
 from contractive.settings import check_integer
 
@@ -52,19 +52,29 @@ def spectral_penalty(
     check_integer("iterations", iterations, low=1)
     check_input(classifier, x)
     linearised = linearise(classifier, x)
-    outputs = linearised.code
-    _, along = linearised.along("input")
-    weigh = _fisher(outputs) if of_probabilities else lambda u: u
+    weigh = fisher(linearised.code) if of_probabilities else lambda u: u
+    moved = linearised.along("input")[1](worst_direction(linearised, weigh, iterations, generator)[None])
+    wide = accumulation_dtype(moved)
+    return linearised.code, (moved.to(wide) * weigh(moved).to(wide)).sum((0, 2))
+
+
+def worst_direction(
+    linearised: Linearised,
+    weigh: Callable[[Tensor], Tensor],
+    iterations: int,
+    generator: torch.Generator | None,
+) -> Tensor:
+    """The unit direction, of the shape of ``x``, in which the outputs move most, as far as it is found."""
+    x, along = linearised.along("input")
     v = _unit(torch.randn(x.shape, generator=generator, device=x.device, dtype=x.dtype))
     for _ in range(iterations):
-        # Detached, not under no_grad: what is linearised here is differentiated below.
+        # Detached, not under no_grad: what is linearised here may be differentiated further.
         v = _unit(linearised.vjp(weigh(along(v[None])).detach())[0].detach())
-    moved = along(v[None])
-    wide = accumulation_dtype(moved)
-    return outputs, (moved.to(wide) * weigh(moved).to(wide)).sum((0, 2))
+    return v
 
 
-def _fisher(logits: Tensor) -> Callable[[Tensor], Tensor]:
+def fisher(logits: Tensor) -> Callable[[Tensor], Tensor]:
+    """Fisher's information ``diag(p) − p pᵀ`` of ``(batch, classes)`` as a map of ``(k, batch, classes)``."""
     p = logits.softmax(1)
     return lambda u: p * (u - (p * u).sum(2, keepdim=True))
 

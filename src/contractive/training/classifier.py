@@ -20,7 +20,12 @@ from contractive.nn import head as heads
 from contractive.nn.autoencoder import Kind
 from contractive.nn.kinds import in_kind
 from contractive.nn.settings import INPUTS
-from contractive.penalties import contraction_penalty, spectral_penalty, tangent_propagation_penalty
+from contractive.penalties import (
+    adversarial_penalty,
+    contraction_penalty,
+    spectral_penalty,
+    tangent_propagation_penalty,
+)
 from contractive.runs.checkpoints import HEAD, is_classifier
 from contractive.settings import prefixed
 from contractive.training.datamodule import DataModule
@@ -283,6 +288,8 @@ class Classifier(ContractiveAutoencoder):
         """What the derivative of the outputs comes to at each of the scaled inputs."""
         of_probabilities = self.chosen.outputs == PROBABILITIES
         logits = self._outputs(x)
+        if self.chosen.radius:
+            return adversarial_penalty(logits, x, self.chosen.radius, generator=generator)[1]
         if self.chosen.contraction == "spectral":
             return spectral_penalty(logits, x, of_probabilities=of_probabilities, generator=generator)[1]
         outputs = (lambda x: logits(x).softmax(1)) if of_probabilities else logits

@@ -158,6 +158,12 @@ class Head(Settings):
     )
     lam: float = setting(0.0, "weight of that contraction, with labels and without", low=0)
     outputs: str = setting(LOGITS, "what is meant by outputs there", choices=(LOGITS, PROBABILITIES))
+    radius: float = setting(
+        0.0,
+        "how far a step in the worst direction goes after which the probabilities are compared; 0: the"
+        " derivative alone",
+        low=0,
+    )
     tangents: int = setting(
         0, "along how many tangents, of the encoder as encoder= brought it, the logits are kept still", low=0
     )
@@ -168,6 +174,11 @@ class Head(Settings):
         if self.lam > 0 and self.contraction == "none":
             others = " or ".join(CONTRACTIONS[1:])
             raise ValueError(f"lam={self.lam:g} has nothing to weigh while contraction=none: choose {others}")
+        if self.radius > 0 and (self.contraction, self.outputs) != ("spectral", PROBABILITIES):
+            raise ValueError(
+                f"radius={self.radius:g} is of contraction=spectral with outputs={PROBABILITIES}: set these,"
+                " or radius=0"
+            )
         if self.beta > 0 and self.tangents == 0:
             raise ValueError(f"beta={self.beta:g} has nothing to weigh while tangents=0: say how many")
         given = [name for name in ("frozen", "tangents") if getattr(self, name)]
