@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from contractive.penalties import spectral_penalty, tangent_propagation_penalty
+from contractive.penalties import adversarial_penalty, spectral_penalty, tangent_propagation_penalty
 from tests.penalties.dense import assert_close, batch, dense_jacobian, mlp
 
 
@@ -116,3 +116,45 @@ def test_the_first_direction_is_the_generators():
     assert torch.equal(draws[0], draws[1]) and not torch.equal(draws[0], draws[2])
     with pytest.raises(ValueError, match="iterations must be an integer >= 1; got 0"):
         spectral_penalty(classifier, x, iterations=0)
+
+
+@pytest.mark.parametrize("kind", ["layers", "convolution", "any module"])
+def test_the_adversarial_penalty_is_the_divergence_one_step_away_in_the_worst_direction(kind):
+    classifier, x = network(kind)
+    outputs, penalty = adversarial_penalty(classifier, x, 0.7, iterations=300)
+    assert_close(outputs, classifier(x))
+    p = classifier(x).softmax(1).detach()
+    matrices = dense_jacobian(classifier, x).detach()
+    information = torch.diag_embed(p) - p[:, :, None] * p[:, None, :]
+    worst = torch.linalg.eigh(matrices.mT @ information @ matrices).eigenvectors[:, :, -1].view_as(x)
+
+    def divergences(sign):
+        q = classifier(x + 0.7 * sign * worst).softmax(1)
+        return 2 / 0.7**2 * (p * (p / q).log()).sum(1)
+
+    there, back = divergences(1), divergences(-1)
+    assert (there / back - 1).abs().min() > 1e-3  # so that it can be told which way was taken
+    taken = (there - penalty).abs() < (back - penalty).abs()
+    assert_same(penalty, there.where(taken, back), classifier, x, tolerance=1e-6)
+
+
+def test_the_adversarial_penalty_tends_to_the_spectral_one():
+    classifier, x = network("layers")
+    options = {"iterations": 2}
+    spectral = spectral_penalty(
+        classifier, x, of_probabilities=True, generator=torch.Generator().manual_seed(0), **options
+    )[1]
+    apart = []
+    for radius in (1e-1, 1e-2, 1e-3):
+        generator = torch.Generator().manual_seed(0)
+        penalty = adversarial_penalty(classifier, x, radius, generator=generator, **options)[1]
+        apart.append((penalty / spectral - 1).abs().max().item())
+    assert apart[0] < 0.2 and apart[1] < 0.2 * apart[0] and apart[2] < 0.2 * apart[1]
+
+
+def test_a_step_of_no_length_is_refused():
+    classifier, x = network("layers")
+    with pytest.raises(ValueError, match="radius must be a finite number > 0; got 0"):
+        adversarial_penalty(classifier, x, 0)
+    with pytest.raises(ValueError, match="iterations must be an integer >= 1; got 0"):
+        adversarial_penalty(classifier, x, 1.0, iterations=0)

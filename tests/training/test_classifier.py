@@ -20,6 +20,7 @@ from contractive import penalties
 from contractive.data.examples import Examples
 from contractive.data.labels import UNKNOWN
 from contractive.data.loader import MemoryLoader
+from contractive.penalties import adversarial
 from contractive.runs.checkpoints import load_autoencoder, read_checkpoint
 from contractive.runs.reading import read_run
 from contractive.sklearn import ContractiveTransformer
@@ -139,7 +140,7 @@ def check_term(model, batch, name, weight, wanted):
     }
     model.zero_grad()
     model.load_state_dict(state)
-    model.chosen = replace(model.chosen, contraction="none", lam=0.0, tangents=0, beta=0.0)
+    model.chosen = replace(model.chosen, contraction="none", lam=0.0, radius=0.0, tangents=0, beta=0.0)
     plain = model._terms(batch, 0.0, 7)["loss"]
     plain.backward()
     assert terms[name].item() == pytest.approx(value.item(), rel=1e-9)
@@ -181,6 +182,21 @@ def test_the_worst_direction_of_probabilities_is_the_virtual_adversarial_one(mon
     model, x, y = with_terms(contraction="spectral", outputs="probabilities", lam=0.3)
     term = model._terms((x, y), 0.0, 7)["contraction"]
     assert term.item() == pytest.approx(fisher(model, x).mean().item(), rel=1e-9)
+
+
+@pytest.mark.usefixtures("double")
+def test_with_a_radius_the_probabilities_are_compared_so_far_away(monkeypatch):
+    worst = torch.nn.functional.normalize(torch.randn(4, 6))
+
+    def divergence(model, x):
+        logits = written_out(model, x)
+        p, q = logits(x).softmax(1).detach(), logits(x + 1.5 * worst).softmax(1)
+        return 2 / 1.5**2 * (p * (p / q).log()).sum(1)
+
+    options = {"contraction": "spectral", "outputs": "probabilities", "radius": 1.5}
+    model, x, y = with_terms(lam=0.3, dropout=0.4, **options)
+    monkeypatch.setattr(adversarial, "worst_direction", lambda *_: worst)
+    check_term(model, (x, y), "contraction", 0.3, divergence)
 
 
 @pytest.mark.usefixtures("double")
@@ -376,6 +392,14 @@ def test_few_of_labels_that_are_none_to_a_head_are_refused(tmp_path):
         ({"encoder": "nowhere"}, "encoder: there is no run 'nowhere'"),
         ({"head": {}}, "only a head takes one"),
         ({"head": {"enabled": True, "lam": 0.1}}, "head.lam=0.1 has nothing to weigh while contraction=none"),
+        (
+            {"head": {"enabled": True, "contraction": "spectral", "radius": 1.5}},
+            "head.radius=1.5 is of contraction=spectral with outputs=probabilities",
+        ),
+        (
+            {"head": {"enabled": True, "outputs": "probabilities", "radius": 1.5}},
+            "head.radius=1.5 is of contraction=spectral with outputs=probabilities",
+        ),
         ({"head": {"enabled": True, "beta": 0.1}}, "head.beta=0.1 has nothing to weigh while tangents=0"),
         ({"head": {"enabled": True, "tangents": 13}}, "head.tangents=13: .* has 12 at most"),
         (
