@@ -218,6 +218,13 @@ def test_the_logits_keep_still_along_the_tangents_that_the_encoder_brought(size,
     check_term(model, (x, y), "tangents", 0.3, moved)
 
 
+@pytest.mark.parametrize("radius", [0.0, 1.5])
+def test_the_first_direction_is_the_steps_own(radius):
+    model, x, y = with_terms(contraction="spectral", outputs="probabilities", radius=radius)
+    found = [model._terms((x, y), 0.0, step)["contraction"].item() for step in (7, 7, 8)]
+    assert found[0] == found[1] != found[2]
+
+
 @pytest.mark.parametrize("kind", ["frobenius", "spectral"])
 def test_smaller_weights_below_a_normalised_layer_do_not_lower_the_contraction(kind):
     model, x, y = with_terms(contraction=kind, lam=1.0)
