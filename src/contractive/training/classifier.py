@@ -49,8 +49,9 @@ class Classifier(ContractiveAutoencoder):
     With ``head.contraction`` the loss has ``head.lam`` times ``contraction`` as well, the average over all
     examples, with labels or without, of what the derivative of the outputs in the scaled inputs comes to:
     its squared Frobenius norm, exact, at a backward pass for each class; or its largest squared singular
-    value, see :func:`contractive.spectral_penalty`, for probabilities the virtual adversarial term. It is
-    taken where nothing is left out, with what a batch is normalised by held still.
+    value, see :func:`contractive.spectral_penalty`; with ``head.radius`` as well what becomes of the
+    probabilities so far away, see :func:`contractive.adversarial_penalty`. It is taken where nothing is left
+    out, with what a batch is normalised by held still.
 
     With ``head.tangents`` the loss has ``head.beta`` times ``tangents``, likewise: how the logits move along
     the leading tangents of the encoder as it was before, see
