@@ -9,8 +9,9 @@ EXTRAS ?= dev
 train: .venv/installed
 	.venv/bin/python train.py $(ARGS)
 
+# Two processes, each with whole files: what the tests of a file share is made once.
 test: .venv/installed
-	.venv/bin/python -m pytest $(ARGS)
+	.venv/bin/python -m pytest -n 2 --dist loadfile $(ARGS)
 
 lint: .venv/installed
 	.venv/bin/ruff check .

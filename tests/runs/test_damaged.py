@@ -182,7 +182,8 @@ LOOPS = ("loops", "fit_loop")
         (("callbacks",), []),
         (("pytorch-lightning_version",), "0.1"),
     ],
-    ids=str,
+    # The same in every process that collects them.
+    ids=lambda each: ".".join(map(str, each)) if isinstance(each, tuple) else type(each).__name__,
 )
 def test_no_training_goes_on_with_what_does_not_fit(edit, names, to):
     path = edit(*names, to=to)
