@@ -160,8 +160,8 @@ class Head(Settings):
     outputs: str = setting(LOGITS, "what is meant by outputs there", choices=(LOGITS, PROBABILITIES))
     radius: float = setting(
         0.0,
-        "how far a step in the worst direction goes after which the probabilities are compared; 0: the"
-        " derivative alone",
+        "length of a step of the scaled inputs in the worst direction, after which the probabilities are"
+        " compared; 0: the derivative alone",
         low=0,
     )
     tangents: int = setting(
