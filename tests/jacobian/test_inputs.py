@@ -44,14 +44,15 @@ def test_without_gradients_there_is_no_graph_and_the_same_value(method, mode):
     assert_close(penalty, with_graph.detach())
 
 
-def test_without_gradients_an_encoder_that_torch_func_cannot_transform():
-    for mode in (torch.no_grad, torch.inference_mode):
-        with mode():
-            x = torch.rand(3, 6)
-            # A leaf cannot be changed in place under torch.func.
-            _, penalty = contraction_penalty(lambda x: x.relu_() * 2, x, "autodiff")
-        assert not penalty.requires_grad
-        torch.testing.assert_close(penalty, torch.full((3,), 24.0))
+@pytest.mark.parametrize("copies", [1, 2], ids=["by rows", "by columns, of which there are fewer"])
+@pytest.mark.parametrize("mode", [torch.no_grad, torch.inference_mode])
+def test_without_gradients_an_encoder_that_torch_func_cannot_transform(mode, copies):
+    with mode():
+        x = torch.rand(3, 6)
+        # A leaf cannot be changed in place under torch.func.
+        _, penalty = contraction_penalty(lambda x: (x.relu_() * 2).repeat(1, copies), x, "autodiff")
+    assert not penalty.requires_grad
+    torch.testing.assert_close(penalty, torch.full((3,), 24.0 * copies))
 
 
 @pytest.mark.parametrize("method", METHODS)

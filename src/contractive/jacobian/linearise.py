@@ -175,9 +175,11 @@ def _plain_vjp(encoder: Encoder, x: Tensor) -> tuple[Tensor, Map]:
             ) from error
 
     def vjp(u: Tensor) -> Tensor:
+        # Also where nothing is tracked: the transpose of this, forward mode, is its derivative in u.
+        differentiated = torch.is_grad_enabled()
         with torch.inference_mode(False):
             return torch.autograd.grad(
-                code, leaf, u, retain_graph=True, create_graph=tracked, materialize_grads=True
+                code, leaf, u, retain_graph=True, create_graph=differentiated, materialize_grads=True
             )[0]
 
     return code if tracked else code.detach(), vjp

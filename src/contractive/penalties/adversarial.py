@@ -35,7 +35,8 @@ def adversarial_penalty(
         generator: the source of the first direction, on the device of ``x``.
 
     Returns:
-        The outputs ``(batch, outputs)``, and the penalty ``(batch,)``, which is differentiable in parameters.
+        The outputs ``(batch, outputs)``, without a gradient, and the penalty ``(batch,)``, which is
+        differentiable in parameters.
 
     Raises:
         ValueError: if ``x`` does not fit the classifier, the radius is not above 0, or there is no iteration.
