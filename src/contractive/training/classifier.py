@@ -107,13 +107,18 @@ class Classifier(ContractiveAutoencoder):
     @property
     def terms(self) -> tuple[str, ...]:
         """Names of the terms of the objective, the loss first."""
+        return (*TERMS, *self._further)
+
+    @property
+    def _further(self) -> list[str]:
+        """Those beside what the labels say, as far as they are asked for."""
         asked = {"contraction": self.chosen.contraction != "none", "tangents": self.chosen.tangents > 0}
-        return (*TERMS, *(name for name in asked if asked[name]))
+        return [name for name in asked if asked[name]]
 
     @property
     def advice(self) -> str:
         """As that of an autoencoder, by the settings of the head."""
-        weights = [f"head.{WEIGHTS[name]}" for name in self.terms[len(TERMS) :]]
+        weights = [f"head.{WEIGHTS[name]}" for name in self._further]
         return " or ".join(["lower optimizer.lr", *weights])
 
     def begin_with(self, encoder: ContractiveAutoencoder) -> None:
@@ -234,7 +239,7 @@ class Classifier(ContractiveAutoencoder):
         terms = {"cross_entropy": losses / count, "error": 100 * wrong.sum() / count}
         # After what is drawn for dropout.
         measures = {"contraction": self._contraction, "tangents": self._along_tangents}
-        for name in self.terms[len(TERMS) :]:
+        for name in self._further:
             weight = self._weight_of(name)
             if weight > 0 or unweighted:
                 with torch.set_grad_enabled(weight > 0 and torch.is_grad_enabled()):
@@ -242,7 +247,7 @@ class Classifier(ContractiveAutoencoder):
         return {"loss": self._loss(terms), **terms}
 
     def _rates(self, lam: float) -> dict[str, float]:
-        return {WEIGHTS[name]: self._weight_of(name) for name in self.terms[len(TERMS) :]}
+        return {WEIGHTS[name]: self._weight_of(name) for name in self._further}
 
     def _weight_of(self, name: str) -> float:
         weight: float = getattr(self.chosen, WEIGHTS[name])
@@ -251,7 +256,7 @@ class Classifier(ContractiveAutoencoder):
     def _loss(self, terms: Mapping[str, Any]) -> Any:
         """The weighted sum of the terms: of a batch or of an epoch, each is over examples of its own."""
         loss = terms["cross_entropy"]
-        for name in self.terms[len(TERMS) :]:
+        for name in self._further:
             if weight := self._weight_of(name):
                 loss = loss + weight * terms[name]
         return loss
