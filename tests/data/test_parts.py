@@ -55,6 +55,37 @@ def test_every_example_is_in_one_split_with_its_own_label(parts):
     }
 
 
+def two_each(x):
+    """Two tangents of each example."""
+    return torch.stack([x, 2 * x], 1)
+
+
+def test_tangents_are_found_once_and_come_with_their_example(tmp_path, monkeypatch):
+    monkeypatch.setattr("contractive.data.parts.PIECE", 64)
+    i = np.arange(1000)
+    train = in_memory(tmp_path, np.stack([i, -i], 1).astype(np.float32), i)["train"]
+    asked = []
+
+    def find(x):
+        asked.append(x)
+        return two_each(x)
+
+    kept = train.with_tangents(find)
+    assert torch.equal(torch.cat(asked), train.everything().x) and max(map(len, asked)) == 64
+    for (x, y), (same_x, same_y, tangents) in zip(
+        *(part.loader(32, shuffle=True, seed=3) for part in (train, kept)), strict=True
+    ):
+        assert torch.equal(x, same_x) and torch.equal(y, same_y)
+        assert torch.equal(tangents, two_each(x))
+    assert len(asked) == 11 and len(kept.first(3)) == 3
+
+
+def test_tangents_are_kept_of_nothing_that_stays_in_its_file(tmp_path):
+    i = np.arange(1000)
+    with pytest.raises(ValueError, match="stay in their file"):
+        in_file(tmp_path, np.stack([i, -i], 1).astype(np.float32), i)["train"].with_tangents(two_each)
+
+
 @pytest.mark.parametrize("n", [1, 5, 64])
 def test_the_first_examples_are_the_first_of_the_loader_with_their_labels(parts, n):
     for part in parts.values():

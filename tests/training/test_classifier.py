@@ -20,6 +20,7 @@ from contractive import penalties
 from contractive.data.examples import Examples
 from contractive.data.labels import UNKNOWN
 from contractive.data.loader import MemoryLoader
+from contractive.diagnostics.tangents import estimated_tangents
 from contractive.penalties import adversarial
 from contractive.runs.checkpoints import load_autoencoder, read_checkpoint
 from contractive.runs.reading import read_run
@@ -343,8 +344,9 @@ def test_the_figures_are_found_again_to_the_last_digit(encoder, tmp_path):
     assert again["test/error"] == pytest.approx(100 * wrong, rel=1e-6)
 
 
-def test_it_goes_on_as_if_never_stopped(encoder, tmp_path):
-    head = {"hidden": [8], "batch_norm": True, "dropout": 0.3, "dropout_input": 0.1}
+@pytest.mark.parametrize("kept", [True, False], ids=["kept", "anew"])
+def test_it_goes_on_as_if_never_stopped(encoder, tmp_path, kept):
+    head = {"keep_tangents": kept, "hidden": [8], "batch_norm": True, "dropout": 0.3, "dropout_input": 0.1}
     head |= {"contraction": "spectral", "outputs": "probabilities", "lam": 0.1}
     head |= {"tangents": 3, "beta": 0.01}
     whole = fit(settings(encoder, 3, **head), directory=tmp_path / "whole")
@@ -357,6 +359,59 @@ def test_it_goes_on_as_if_never_stopped(encoder, tmp_path):
     assert torch.equal(theirs["pretrained.1.weight"], brought)
     assert parts.metrics["val/tangents"] == whole.metrics["val/tangents"] > 0
     assert parts.metrics["val/contraction"] == whole.metrics["val/contraction"] > 0
+
+
+def test_tangents_that_are_kept_are_those_of_the_examples(encoder, tmp_path, monkeypatch, caplog):
+    asked = []
+
+    def find(model, x, count):
+        asked.append(len(x))
+        return estimated_tangents(model, x, count)
+
+    monkeypatch.setattr(classifier, "estimated_tangents", find)
+    runs, found = {}, {}
+    with caplog.at_level(logging.INFO):
+        for kept in (True, False):
+            asked.clear()
+            given = {**settings(encoder, 3, tangents=3, beta=0.01, keep_tangents=kept), **FEW}
+            runs[kept] = fit(given, directory=tmp_path / str(kept))
+            found[kept] = sum(asked)
+    assert caplog.text.count("Finds 3 tangents of each of 1,617 examples, once") == 1
+    # Once; and of both other splits, when the best epoch is tested, which is so without what was kept.
+    assert found[True] == 1437 + 180 + 2 * 180
+    # At each step, of which there are 23, with 20 examples that join it, and at each validation.
+    assert found[False] == 3 * (1437 + 23 * 20 + 180) + 2 * 180
+    curves = [curves_of(run.directory) for run in runs.values()]
+    for kept, anew in zip(*curves, strict=True):
+        for name in ("train/tangents", "val/tangents", "train/loss", "val/loss"):
+            assert float(kept[name]) == pytest.approx(float(anew[name]), rel=1e-3)
+    assert curves[0][0]["val/tangents"] != curves[1][0]["val/tangents"]
+    weights = [run.model.state_dict() for run in runs.values()]
+    assert all(torch.allclose(weights[0][name], weights[1][name], atol=1e-4) for name in weights[0])
+
+
+@pytest.mark.parametrize("beta", [0.01, 0.0])
+def test_of_a_file_tangents_are_found_anew_and_so_it_says(tmp_path, caplog, beta):
+    np.save(tmp_path / "x.npy", np.random.default_rng(0).random((400, 6), np.float32))
+    np.save(tmp_path / "y.npy", np.arange(400) % 2)
+    data = {"source": "array", "path": str(tmp_path / "x.npy"), "labels_path": str(tmp_path / "y.npy")}
+    below = {"data": {**data, "in_memory_mib": 0.0}, "model": {"hidden": [4]}, "trainer": {"max_epochs": 1}}
+    fit({**below, **WITHOUT_PROBE}, directory=tmp_path / "below")
+    with caplog.at_level(logging.INFO):
+        run = fit(settings(tmp_path / "below", 1, tangents=2, beta=beta), directory=tmp_path / "run")
+    assert run.metrics["val/tangents"] > 0
+    assert ("head.tangents=2: found anew for each batch" in caplog.text) == (beta > 0)
+
+
+def test_tangents_that_do_not_fit_are_refused_before_training(encoder, tmp_path, monkeypatch):
+    def little(*asked):
+        raise ValueError(f"too many: {asked}")
+
+    monkeypatch.setattr(classifier, "check_tangents", little)
+    with pytest.raises(ValueError, match=r"too many: \(3, 1617, \(1, 8, 8\), 1\)"):
+        fit(settings(encoder, 1, tangents=3, beta=0.01), directory=tmp_path)
+    assert not (tmp_path / "checkpoints/last.ckpt").exists()
+    fit(settings(encoder, 1, tangents=3, beta=0.01, keep_tangents=False), directory=tmp_path)
 
 
 def test_it_goes_on_with_the_same_tangents_where_they_are_found_from_products(tmp_path):

@@ -3,7 +3,7 @@
 import pytest
 
 from contractive.training import memory
-from contractive.training.memory import check_memory
+from contractive.training.memory import check_memory, check_tangents
 
 
 @pytest.fixture(autouse=True)
@@ -42,3 +42,12 @@ def test_directions_have_to_fit():
 def test_where_nobody_knows_how_much_there_is_nothing_is_said(monkeypatch):
     monkeypatch.setattr(memory, "_free", lambda: None)
     check_memory((99,), 1, {"hidden": [10**9]}, "Adam")
+
+
+def test_tangents_that_are_kept_have_to_fit():
+    check_tangents(8, 2**16, (1, 32, 32), processes=1)  # two bytes a number
+    said = r"head\.tangents=8: the tangents of 65537 examples take 1 GiB, .* head\.keep_tangents=false"
+    with pytest.raises(ValueError, match=said):
+        check_tangents(8, 2**16 + 1, (1, 32, 32), processes=1)
+    with pytest.raises(ValueError, match=r"in each of 2 processes take 2 GiB, and 1 GiB"):
+        check_tangents(8, 2**16, (1, 32, 32), processes=2)

@@ -16,7 +16,7 @@ AS_BEFORE = (
 
 
 class BatchLoader:
-    """Batches ``(x,)`` or ``(x, y)``, ``x`` in the type in which it is stored.
+    """Batches ``(x,)``, ``(x, y)`` or ``(x, y, tangents)``, ``x`` in the type in which it is stored.
 
     A ``DataLoader`` as far as Lightning cares, without per-example Python.
 
@@ -94,7 +94,7 @@ class BatchLoader:
             self._handed_out = number + 1
             if self.joining:
                 batch = batch.followed_by(self._numbered(self._in_turn(number)))
-            yield (batch.x,) if batch.y is None else (batch.x, batch.y)
+            yield batch.columns
 
     def state_dict(self) -> dict[str, Any]:
         """How many batches of the epoch have been handed out, 0 where it is complete; and of which."""

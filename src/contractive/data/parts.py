@@ -1,7 +1,7 @@
 """The splits of a data set, in memory or in files too large for it, and what can be asked of both."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path
 
@@ -52,6 +52,29 @@ class Part:
         """The first ``n`` examples."""
         return Examples(*next(iter(self.loader(n, shuffle=False))))
 
+    def with_tangents(self, find: Callable[[Tensor], Tensor]) -> "Part":
+        """This split with labels, whose loader gives as well what ``find`` finds of each example.
+
+        Args:
+            find: from examples ``(n, *shape)``, in the type in which they are stored, to their tangents
+                ``(n, count, *shape)``. It is asked once, for a few examples at a time, in their order.
+
+        Raises:
+            ValueError: if the examples stay in their file.
+        """
+        if self.everything is None:
+            raise ValueError("tangents are kept of examples in memory, and these stay in their file")
+        examples, end = self.everything(), 0
+        for x in examples.x.split(PIECE):
+            found = find(x)
+            if not end:
+                # Not put together at the end: for that all would stand in memory twice.
+                tangents = found.new_empty(len(examples), *found.shape[1:])
+            tangents[end : end + len(x)] = found
+            end += len(x)
+        examples = replace(examples, tangents=tangents)
+        return replace(self, loader=partial(MemoryLoader, examples, torch.arange(len(examples))))
+
     def sample(self, n: int, seed: int) -> Examples:
         """At most ``n`` examples that stand for all: see :func:`contractive.data.subsets.representative`.
 
@@ -67,7 +90,7 @@ class Part:
         batches, count = [], 0
         for batch in self.loader(min(n, PIECE), shuffle=n < len(self), seed=seed):
             some = _with_label(Examples(*batch))
-            batches.append((some.x,) if some.y is None else (some.x, some.y))
+            batches.append(some.columns)
             count += len(some)
             if count >= n:
                 break

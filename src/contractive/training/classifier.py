@@ -29,6 +29,7 @@ from contractive.penalties import (
 from contractive.runs.checkpoints import HEAD, is_classifier
 from contractive.settings import prefixed
 from contractive.training.datamodule import DataModule
+from contractive.training.memory import check_tangents
 from contractive.training.module import Batch, ContractiveAutoencoder, inputs
 from contractive.training.processes import summed
 from contractive.training.settings import PROBABILITIES, Head, plain
@@ -55,10 +56,10 @@ class Classifier(ContractiveAutoencoder):
 
     With ``head.tangents`` the loss has ``head.beta`` times ``tangents``, likewise: how the logits move along
     the leading tangents of the encoder as it was before, see
-    :func:`contractive.tangent_propagation_penalty`. These are found anew for each batch, see
-    :func:`contractive.diagnostics.estimated_tangents`, from a copy of that encoder which a checkpoint
-    keeps: to keep them instead would take ``head.tangents`` times the training data, and data that stream
-    have no place for them.
+    :func:`contractive.tangent_propagation_penalty`. A copy of that encoder, which a checkpoint keeps, tells
+    them, see :func:`contractive.diagnostics.estimated_tangents`: once, before training, and they are kept in
+    half precision beside the examples; or anew for each batch with ``head.keep_tangents=false``, of data that
+    stay in their file, and wherever the examples come from another data module.
 
     With ``head.on=inputs`` the head stands on the scaled inputs themselves, and there is no encoder: what the
     model has of one stays untrained and is not used.
@@ -142,6 +143,33 @@ class Classifier(ContractiveAutoencoder):
         if self.chosen.tangents:
             self.pretrained.load_state_dict(self.encoder.state_dict())
         self.scaling_is_own = True
+
+    def on_fit_start(self) -> None:
+        """Find the tangents of all examples that are trained on, and keep them, if they can be kept.
+
+        Here, where a signal still ends the run at once, since nothing of it would be lost.
+
+        Raises:
+            ValueError: if they do not fit into memory.
+        """
+        super().on_fit_start()
+        count, trainer = self.chosen.tangents, self.trainer
+        wanted = self.chosen.beta > 0 and self.chosen.keep_tangents
+        if not wanted or trainer.state.fn != "fit":  # as before a test, which is called so too
+            return
+        data = getattr(trainer, "datamodule", None)
+        if not isinstance(data, DataModule) or data.part("train").everything is None:
+            log.info("head.tangents=%d: found anew for each batch, the examples are not in memory", count)
+            return
+        n = data.size("train") + data.size("val")
+        check_tangents(count, n, self.input_shape, trainer.num_devices)
+        log.info("Finds %d tangents of each of %s examples, once, before it trains", count, f"{n:,}")
+        data.keep_tangents(lambda x: self._tangents(self.scale(x.to(self.device))).half().cpu())
+
+    def on_fit_end(self) -> None:
+        """What is computed afterwards is so from the examples alone."""
+        if isinstance(data := getattr(self.trainer, "datamodule", None), DataModule):
+            data.forget_tangents()
 
     def on_train_start(self) -> None:
         """Say which examples join the batches, or that none do, and what processes do not share."""
@@ -238,12 +266,15 @@ class Classifier(ContractiveAutoencoder):
         wrong = (logits.argmax(1) != y) & known
         terms = {"cross_entropy": losses / count, "error": 100 * wrong.sum() / count}
         # After what is drawn for dropout.
-        measures = {"contraction": self._contraction, "tangents": self._along_tangents}
+        measures = {
+            "contraction": lambda: self._contraction(x, generator),
+            "tangents": lambda: self._along_tangents(x, batch[2] if len(batch) > 2 else self._tangents(x)),
+        }
         for name in self._further:
             weight = self._weight_of(name)
             if weight > 0 or unweighted:
                 with torch.set_grad_enabled(weight > 0 and torch.is_grad_enabled()):
-                    terms[name] = measures[name](x, generator).mean()
+                    terms[name] = measures[name]().mean()
         return {"loss": self._loss(terms), **terms}
 
     def _rates(self, lam: float) -> dict[str, float]:
@@ -301,10 +332,13 @@ class Classifier(ContractiveAutoencoder):
         outputs = (lambda x: logits(x).softmax(1)) if of_probabilities else logits
         return contraction_penalty(outputs, x, "exact")[1]
 
-    def _along_tangents(self, x: Tensor, generator: torch.Generator) -> Tensor:
-        """How the logits move along the tangents of the pretrained encoder, at each of the scaled inputs."""
+    def _tangents(self, x: Tensor) -> Tensor:
+        """Those of the pretrained encoder at each of the scaled inputs, ``(batch, count, *input_shape)``."""
         with without_autocast(x):  # no decomposition has half precision
-            _, directions = estimated_tangents(self.pretrained, x, self.chosen.tangents)
+            return estimated_tangents(self.pretrained, x, self.chosen.tangents)[1]
+
+    def _along_tangents(self, x: Tensor, directions: Tensor) -> Tensor:
+        """How the logits move along such directions, at each of the scaled inputs."""
         return tangent_propagation_penalty(self._outputs(x), x, directions)[1]
 
 

@@ -1,6 +1,6 @@
 """The LightningDataModule: a source, its splits, their loaders."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Literal
 
 import numpy as np
@@ -57,6 +57,7 @@ class DataModule(LightningDataModule):
         self.seed = seed
         self.scaler: Scaler | None = None
         self._parts: Mapping[str, Part] = {}
+        self._with_tangents: Mapping[str, Part] = {}
 
     def prepare_data(self) -> None:
         """Download what is missing; in one process only, where there are several."""
@@ -144,6 +145,18 @@ class DataModule(LightningDataModule):
                     " use data.scaling=unit or model.reconstruction=squared_error"
                 )
 
+    def keep_tangents(self, find: Callable[[Tensor], Tensor]) -> None:
+        """Have the batches of training and validation be ``(x, y, tangents)``, up to :meth:`forget_tangents`.
+
+        Args:
+            find: see :meth:`contractive.data.parts.Part.with_tangents`, which is asked at once.
+        """
+        self._with_tangents = {name: self._parts[name].with_tangents(find) for name in ("train", "val")}
+
+    def forget_tangents(self) -> None:
+        """Leave them out again."""
+        self._with_tangents = {}
+
     def train_dataloader(self) -> BatchLoader:
         """Shuffled batches of the training split.
 
@@ -171,7 +184,7 @@ class DataModule(LightningDataModule):
 
     def _loader(self, name: str, shuffle: bool = False, **options: Any) -> BatchLoader:
         trainer = self.trainer
-        return self._parts[name].loader(
+        return self._with_tangents.get(name, self._parts[name]).loader(
             self.settings.batch_size,
             shuffle=shuffle,
             seed=self.seed,

@@ -11,7 +11,7 @@ from contractive.nn.layers import make_encoder
 from contractive.nn.settings import Network
 from contractive.settings import names
 
-FLOAT = 4  # bytes
+FLOAT, HALF = 4, 2  # bytes
 GIB = 2**30
 
 
@@ -55,10 +55,24 @@ def check_memory(
             )
 
 
-def _check(setting: str, what: str, needed: int, free: int) -> None:
+def check_tangents(count: int, examples: int, input_shape: Sequence[int], processes: int) -> None:
+    """Check that so many tangents of each example can be kept in half precision, by each of some processes.
+
+    Raises:
+        ValueError: if there is less memory, where the system says how much there is.
+    """
+    free = _free()
+    if free is not None:
+        needed = HALF * count * examples * prod(input_shape) * processes
+        of_whom = f" in each of {processes} processes" if processes > 1 else ""
+        other = ", or find them anew for each batch, head.keep_tangents=false"
+        _check(f"head.tangents={count}", f"tangents of {examples} examples{of_whom}", needed, free, other)
+
+
+def _check(setting: str, what: str, needed: int, free: int, other: str = "") -> None:
     if needed > free:
         said = f"the {what} take {needed / GIB:.3g} GiB, and {free / GIB:.3g} GiB of memory are free"
-        raise ValueError(f"{setting}: {said}: make it smaller")
+        raise ValueError(f"{setting}: {said}: make it smaller{other}")
 
 
 def _free() -> int | None:

@@ -168,6 +168,11 @@ class Head(Settings):
         0, "along how many tangents, of the encoder as encoder= brought it, the logits are kept still", low=0
     )
     beta: float = setting(0.0, "weight of that, a sum over tangents and classes; small, as 1e-3", low=0)
+    keep_tangents: bool = setting(
+        True,
+        "whether the tangents of data in memory are found once, and kept in half precision; false: anew for"
+        " each batch",
+    )
 
     def __post_init__(self) -> None:
         super().__post_init__()
