@@ -21,6 +21,7 @@ import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from statistics import mean, stdev
 from threading import Lock
@@ -165,7 +166,8 @@ def carry_out(chain: Sequence[Stage], threads: int, until: float) -> None:
             )
 
 
-def of_code(encoders: Sequence[Path], root: str) -> tuple[float, float]:
+@cache  # rows share their encoders
+def of_code(encoders: tuple[Path, ...], root: str) -> tuple[float, float]:
     """Mean Jacobian norm, and saturation of the code in per cent, over the test pictures."""
     import torch
 
@@ -193,7 +195,7 @@ def table(outputs: Path, root: str, heads: Sequence[str]) -> None:
         chains = [chain for chain in chains if all(stage.metrics for stage in chain)]
         if not chains:
             continue
-        encoders = [[stage.directory for stage in chain[:-1]] for chain in chains]
+        encoders = [tuple(stage.directory for stage in chain[:-1]) for chain in chains]
         codes = [of_code(runs, root) for runs in encoders if runs]
         figures = [chain[-1].metrics for chain in chains]
         taken = [sum(stage.metrics["seconds"] for stage in chain) / 60 for chain in chains]

@@ -10,7 +10,7 @@ from torch.nn.utils import parametrizations
 
 from contractive.jacobian.linearise import tell_once
 from contractive.jacobian.structure import layers
-from contractive.penalties import contraction_penalty
+from contractive.penalties import adversarial_penalty, contraction_penalty
 from tests.penalties.dense import assert_agrees, assert_close, batch, dense_penalty, mlp
 
 
@@ -203,8 +203,10 @@ def test_normalisation_is_not_asked_for_forward_mode():
     ours = torch.autograd.grad(contraction_penalty(encoder, x, "autodiff")[1].sum(), [weight, x])
     theirs = torch.autograd.grad(dense_penalty(encoder, x).sum(), [weight, x])
     assert_close(ours, theirs)
-    with pytest.raises(ValueError, match="side must be code"):
+    with pytest.raises(ValueError, match=r"along directions of its input .* side=code"):
         contraction_penalty(encoder, x, "hutchinson", side="input")
+    with pytest.raises(ValueError, match="or leave the normalisation out"):
+        adversarial_penalty(encoder, x, radius=1.0)
 
 
 def test_instance_normalisation_is_not_asked_for_forward_mode_either():
@@ -215,7 +217,7 @@ def test_instance_normalisation_is_not_asked_for_forward_mode_either():
     ).double()
     x = batch(3, 1, 6)
     assert_agrees(lambda encoder, x: contraction_penalty(encoder, x, "autodiff"), encoder, x)
-    with pytest.raises(ValueError, match="side must be code"):
+    with pytest.raises(ValueError, match="side=code"):
         contraction_penalty(encoder, x, "autodiff", side="input")
 
 

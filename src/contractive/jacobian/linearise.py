@@ -50,8 +50,9 @@ class Linearised(NamedTuple):
             return self.code.detach(), self.vjp
         if self.jvp is None:
             raise ValueError(
-                "side must be code for an encoder with layer or instance normalisation, whose gradient in "
-                f"forward mode PyTorch gets wrong, got {side!r}"
+                f"there is layer or instance normalisation, and along directions of its {side} PyTorch gets"
+                " the gradient wrong: take those of the code, side=code, where that is a choice, or leave the"
+                " normalisation out"
             )
         return self.x, self.jvp
 
