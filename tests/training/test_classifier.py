@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from lightning import Callback
+from lightning import Callback, Trainer
 from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
 from torch import nn
 
@@ -412,6 +412,25 @@ def test_tangents_that_do_not_fit_are_refused_before_training(encoder, tmp_path,
         fit(settings(encoder, 1, tangents=3, beta=0.01), directory=tmp_path)
     assert not (tmp_path / "checkpoints/last.ckpt").exists()
     fit(settings(encoder, 1, tangents=3, beta=0.01, keep_tangents=False), directory=tmp_path)
+
+
+def test_tangents_of_a_training_that_failed_are_none_of_the_next():
+    data = DataModule("digits", batch_size=512)
+
+    def train(*callbacks, **head):
+        head = {"tangents": 2, "beta": 0.01, **head}
+        model = Classifier((1, 8, 8), classes=10, head=head, hidden=[12])
+        quiet = {"logger": False, "enable_checkpointing": False, "enable_model_summary": False}
+        trainer = Trainer(
+            max_epochs=1, accelerator="cpu", enable_progress_bar=False, callbacks=list(callbacks), **quiet
+        )
+        trainer.fit(model, datamodule=data)
+
+    with pytest.raises(PowerCut):
+        train(CutBefore(1))
+    assert len(next(iter(data.train_dataloader()))) == 3
+    train(keep_tangents=False)
+    assert len(next(iter(data.train_dataloader()))) == 2
 
 
 def test_it_goes_on_with_the_same_tangents_where_they_are_found_from_products(tmp_path):

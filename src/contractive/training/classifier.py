@@ -153,11 +153,14 @@ class Classifier(ContractiveAutoencoder):
             ValueError: if they do not fit into memory.
         """
         super().on_fit_start()
-        count, trainer = self.chosen.tangents, self.trainer
-        wanted = self.chosen.beta > 0 and self.chosen.keep_tangents
-        if not wanted or trainer.state.fn != "fit":  # as before a test, which is called so too
+        trainer, count = self.trainer, self.chosen.tangents
+        if trainer.state.fn != "fit":  # before a test, which is called so too
             return
         data = getattr(trainer, "datamodule", None)
+        if isinstance(data, DataModule):
+            data.forget_tangents()  # those of a training that failed
+        if not (self.chosen.beta > 0 and self.chosen.keep_tangents):
+            return
         if not isinstance(data, DataModule) or data.part("train").everything is None:
             log.info("head.tangents=%d: found anew for each batch, the examples are not in memory", count)
             return
