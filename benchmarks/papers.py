@@ -39,6 +39,8 @@ ENCODERS = {
     "DAE-g": ["experiment=mnist_dae_gaussian"],
     "CAE": ["experiment=mnist_cae"],
     "CAE+H": ["experiment=mnist_cae_h"],
+    "AE, longer": ["experiment=mnist_ae", "trainer.max_epochs=60"],
+    "CAE, longer": ["experiment=mnist_cae", "trainer.max_epochs=60"],
     # The splits are those of the codes' run.
     "CAE+H on CAE+H": [
         *("experiment=mnist_paper", "data=codes", "model.lam=1", "model.lam_hessian=0.1"),
@@ -74,6 +76,8 @@ FEW = {
     1000: ({"pixels": 10.7, "CAE": 4.8}, MORE),
     3000: ({"pixels": 6.0, "CAE": 3.2}, [*MORE, "trainer.max_epochs=8"]),
 }
+# With more patience above as well: three times the epochs, and more dropout to fill them.
+LONGER = ["trainer.max_epochs=60", "head.dropout=0.6"]
 ROWS = {
     "AE": Row("AE", published=1.78),
     "AE+wd": Row("AE+wd", published=1.68),
@@ -81,6 +85,8 @@ ROWS = {
     "DAE-g": Row("DAE-g", published=1.18),
     "CAE": Row("CAE", published=1.14),
     "CAE+H": Row("CAE+H"),
+    "AE, longer": Row("AE, longer", published=1.78, settings=LONGER),
+    "CAE, longer": Row("CAE, longer", published=1.14, settings=LONGER),
     "CAE+H on CAE+H": Row("CAE+H on CAE+H"),
     "CAE, tangents": Row("CAE", "mnist_tangents", 0.81),
     "CAE, adversarial": Row("CAE", "mnist_adversarial"),
