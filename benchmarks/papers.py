@@ -78,7 +78,7 @@ FEW = {
     1000: ({"pixels": 10.7, "CAE": 4.8}, MORE),
     3000: ({"pixels": 6.0, "CAE": 3.2}, [*MORE, "trainer.max_epochs=8"]),
 }
-# With more patience above as well: three times the epochs, and more dropout to fill them.
+# Of a head on an encoder that was trained for longer: two and a half times the epochs, and more dropout.
 LONGER = ["trainer.max_epochs=60", "head.dropout=0.6"]
 ROWS = {
     "AE": Row("AE", published=1.78),

@@ -162,7 +162,8 @@ class Classifier(ContractiveAutoencoder):
         if not (self.chosen.beta > 0 and self.chosen.keep_tangents):
             return
         if not isinstance(data, DataModule) or data.part("train").everything is None:
-            log.info("head.tangents=%d: found anew for each batch, the examples are not in memory", count)
+            why = "the data stay in their file, or are of another data module"
+            log.info("head.tangents=%d: found anew for each batch, %s", count, why)
             return
         n = data.size("train") + data.size("val")
         check_tangents(count, n, self.input_shape, trainer.num_devices)
