@@ -1,6 +1,7 @@
 """What TensorBoard gets of a run: names in an order to read, one for each thing, and what runs differ in."""
 
 import pytest
+from lightning.pytorch.utilities import rank_zero_only
 from tensorboard.backend.event_processing.data_provider import MultiplexerDataProvider
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tensorboard.backend.event_processing.plugin_event_multiplexer import EventMultiplexer
@@ -9,6 +10,7 @@ from tensorboard.plugins.base_plugin import TBContext
 from tensorboard.plugins.hparams import plugin_data_pb2
 from tensorboard.plugins.hparams.backend_context import Context
 
+from contractive.training.loggers import TensorBoard
 from contractive.training.recording import compared_settings
 
 TERMS = ("loss", "penalty", "reconstruction")
@@ -132,3 +134,9 @@ def test_defaults_are_those_of_the_source_and_the_method(given, compared):
         "model": {"penalty": {}} | given.get("model", {}),
     }
     assert compared_settings(given | complete, told=[]) == {"model.lam": 0.1} | compared
+
+
+def test_only_the_first_process_writes_the_settings(tmp_path, monkeypatch):
+    monkeypatch.setattr(rank_zero_only, "rank", 1)
+    TensorBoard(tmp_path, name="", version="").log_hyperparams({"lr": 0.1}, {"test/loss": 1.0}, step=3)
+    assert not list(tmp_path.iterdir())

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from lightning.pytorch.loggers import TensorBoardLogger
+from lightning.pytorch.utilities import rank_zero_only
 
 
 class TensorBoard(TensorBoardLogger):
@@ -22,6 +23,7 @@ class TensorBoard(TensorBoardLogger):
         """Log everything else."""
         super().log_metrics({name: value for name, value in metrics.items() if name != "epoch"}, step)
 
+    @rank_zero_only  # as Lightning's: the others have nothing to write with
     def log_hyperparams(
         self, params: Any, metrics: dict[str, Any] | None = None, step: int | None = None
     ) -> None:
